@@ -1,0 +1,1 @@
+"""The toolchain: turns pinned C sources into wheels; knows `awscrt` only through data."""

@@ -1,0 +1,1 @@
+"""Owns getting the pinned sources onto this machine: found, downloaded, verified and safely extracted."""

@@ -1,0 +1,161 @@
+"""Owns the libraries of a target: finds its compiler, knows their keys, and builds those that the store lacks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import graph, libraries, parallel, process
+from .extension import Extension
+from .fetch import sources
+from .key import Key
+from .load import Catalog
+from .model import Artifact, Node, Plan, Result, Status, Step, Target, Toolchain, Variant
+from .store import Entry, Store
+from .toolchain import Tools, find_tools, resolve
+from .workspace import Listener, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A target whose compiler is at hand, so that the keys of its libraries, in building order, are known."""
+
+    target: Target
+    toolchain: Toolchain
+    tools: Tools
+    keys: Mapping[str, Key]
+
+
+class Provision:
+    """One run's access to libraries; `results` grows as nodes end."""
+
+    def __init__(self, plan: Plan, catalog: Catalog, workspace: Workspace, store: Store, listener: Listener) -> None:
+        self.plan = plan
+        self.catalog = catalog
+        self.workspace = workspace
+        self.store = store
+        self.listener = listener
+        self.results: list[Result] = []
+        self._prefixes: dict[str, Path] = {}
+        self._lock = threading.Lock()
+
+    def prepare(self, target: Target) -> Prepared:
+        """Find the compiler and compute the key of every library of a target."""
+        tools = find_tools(self.workspace.environment)
+        toolchain = resolve(
+            self.plan.toolchain, target, environment=self.workspace.environment, work=self.workspace.tools
+        )
+        keys: dict[str, Key] = {}
+        for node in self.nodes(Step.LIBRARY, target):
+            recipe = self.catalog.recipes[node.subject]
+            needed = {name: keys[name] for name in recipe.needs if name in keys}
+            source = sources.provided(self.catalog.sources[node.subject], self.workspace.provider)
+            keys[node.subject] = libraries.library_key(recipe, source, target, toolchain, tools, needed)
+        return Prepared(target, toolchain, tools, keys)
+
+    def provide(self, prepared: Prepared) -> Mapping[str, Path]:
+        """The installed prefix of every library of a target by name; what the store lacks is built, in parallel.
+
+        Raises:
+            ToolchainError: the first failure; everything running is stopped.
+        """
+        missing = []
+        nodes = self.nodes(Step.LIBRARY, prepared.target)
+        for node in nodes:
+            started = time.monotonic()
+            entry = self.store.find(prepared.keys[node.subject])
+            if entry is None:
+                missing.append(node)
+            else:
+                self._prefixes[node.id] = entry.path
+                self.end(Result(node, Status.REUSED, artifact(entry), time.monotonic() - started))
+        folders = self._sources({node.subject for node in missing})
+        ids = {node.id for node in missing}
+        by_id = {node.id: node for node in missing}
+        parallel.walk(
+            {node.id: [need for need in node.needs if need in ids] for node in missing},
+            lambda name: self._build(by_id[name], prepared, folders[by_id[name].subject]),
+            jobs=self.workspace.jobs,
+            stop=process.end_all,
+        )
+        return {node.subject: self._prefixes[node.id] for node in nodes}
+
+    def extension(self, prepared: Prepared, variant: Variant, prefixes: Mapping[str, Path]) -> Extension:
+        """What is compiled for a variant, in a scratch folder from which a later build of it goes on."""
+        folder = self.workspace.build / prepared.target.id / prepared.toolchain.name / variant.id
+        return Extension(
+            root=self.workspace.root,
+            project=self.catalog.project,
+            target=prepared.target,
+            variant=variant,
+            toolchain=prepared.toolchain,
+            prefixes=tuple(prefixes.items()),
+            build_folder=folder / "cmake",
+        )
+
+    def nodes(self, step: Step, target: Target) -> list[Node]:
+        return [node for node in self.plan.nodes if node.step is step and node.target == target.id]
+
+    def end(self, result: Result) -> None:
+        with self._lock:
+            self.results.append(result)
+        self.listener.ended(result)
+
+    def _build(self, node: Node, prepared: Prepared, source: Path) -> None:
+        self.listener.begun(node)
+        started = time.monotonic()
+        recipe = self.catalog.recipes[node.subject]
+        work = self.workspace.build / node.target / prepared.toolchain.name / node.subject
+        dependencies = self._closure(node)
+
+        def build(staged: Path) -> None:
+            libraries.build(
+                recipe,
+                prepared.target,
+                prepared.toolchain,
+                prepared.tools,
+                source,
+                dependencies,
+                staged,
+                work=work,
+                log=work.with_suffix(".log"),
+                jobs=self.workspace.jobs,
+            )
+
+        entry, built = self.store.get_or_build(prepared.keys[node.subject], build)
+        with self._lock:
+            self._prefixes[node.id] = entry.path
+        status = Status.BUILT if built else Status.REUSED
+        self.end(Result(node, status, artifact(entry), time.monotonic() - started))
+
+    def _closure(self, node: Node) -> dict[str, Path]:
+        """The prefixes of all that a library needs, directly or not."""
+        needs = {each.id: each.needs for each in self.plan.nodes}
+        ids = graph.closure(node.needs, needs) & self._prefixes.keys()
+        return {name.rpartition(":")[2]: self._prefixes[name] for name in sorted(ids)}
+
+    def _sources(self, names: Collection[str]) -> Mapping[str, Path]:
+        if not names:
+            return {}
+        node = Node(Step.SOURCE, f"{len(names)} libraries")
+        self.listener.begun(node)
+        started = time.monotonic()
+        folders = sources.obtain(
+            [self.catalog.sources[name] for name in sorted(names)],
+            self.store,
+            provider=self.workspace.provider,
+            offline=self.workspace.offline,
+            environment=self.workspace.environment,
+            progress=lambda done, total: self.listener.moved(node, done, total),
+        )
+        self.end(Result(node, Status.BUILT, None, time.monotonic() - started))
+        return folders
+
+
+def artifact(entry: Entry) -> Artifact:
+    """The store's entry as an artifact: the digest and size of all its files together."""
+    size = sum(path.stat().st_size for path in entry.path.rglob("*") if path.is_file())
+    return Artifact(entry.path, entry.digest, size, entry.key.kind, entry.key.digest)

@@ -1,0 +1,149 @@
+"""Owns finding the CPythons of this machine that a wheel can be tried on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.tags import cpython_tags
+
+from .. import process
+from ..errors import BuildError, MachineError, ToolchainError
+
+OLDEST = (3, 8)
+"""What `requires-python` of the package says."""
+
+_NAME = re.compile(r"python3(\.\d+)?t?(\.exe)?")
+_PROBE = """\
+import json, platform, sys, sysconfig
+print(json.dumps({
+    "implementation": sys.implementation.name,
+    "version": platform.python_version(),
+    "abi": "cp%d%d%s" % (sys.version_info[0], sys.version_info[1], getattr(sys, "abiflags", "").replace("m", "")),
+    "platform": sysconfig.get_platform(),
+    "prefix": sys.base_prefix,
+    "virtual": sys.prefix != sys.base_prefix,
+}))
+"""
+_PROBE_SECONDS = 20.0
+_PROBES_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python that was found by running it; `abi` is its own ABI tag, such as `cp313t`."""
+
+    path: Path
+    version: str
+    abi: str
+    platform: str
+    implementation: str
+    prefix: Path
+    virtual: bool
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor version."""
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def supported(self) -> bool:
+        return self.implementation == "cpython" and self.release >= OLDEST and not self.virtual
+
+    def accepts(self, tags: Iterable[str]) -> bool:
+        """True when one of a wheel's tags is for this Python, its ABI and its processor (PEP 425)."""
+        wanted = set(tags)
+        machine = self.platform.rpartition("-")[2]
+        platforms = sorted(name for name in (tag.rsplit("-", 1)[1] for tag in wanted) if name.endswith(machine))
+        own = cpython_tags(self.release, abis=[self.abi], platforms=platforms) if platforms else ()
+        return not wanted.isdisjoint(map(str, own))
+
+
+def interpreters(environment: Mapping[str, str]) -> tuple[Interpreter, ...]:
+    """Every CPython from 3.8 on: pyenv's, uv's, on PATH; oldest first, each installation once."""
+    candidates = sorted({path.resolve() for path in _candidates(environment)})
+    with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
+        probed = pool.map(lambda path: _found(path, environment), candidates)
+        known = {_identity(each): each for each in probed if each is not None and each.supported}
+    return tuple(sorted(known.values(), key=lambda each: (each.release, _patch(each.version), each.abi, each.path)))
+
+
+def probe(path: Path, environment: Mapping[str, str]) -> Interpreter:
+    """The interpreter at a path, whatever it is.
+
+    Raises:
+        MachineError: it does not run, or is not a Python 3.
+    """
+    hint = "give the path of a CPython of version 3.8 or later"
+    clean = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
+    try:
+        done = process.run(
+            [path, "-I", "-c", _PROBE],
+            cwd=Path(path.anchor or "."),
+            env=clean,
+            timeout=_PROBE_SECONDS,
+            error=None,
+            output=process.Output.APART,
+        )
+        answer = json.loads(done.output)
+        return Interpreter(path, **{**answer, "prefix": Path(answer["prefix"]).resolve()})
+    except (BuildError, MachineError, ValueError, TypeError) as cause:
+        raise MachineError("is not a Python that works", subject=path, hint=hint) from cause
+
+
+def require(path: Path, environment: Mapping[str, str]) -> Interpreter:
+    """The interpreter that somebody asked for by its path.
+
+    Raises:
+        MachineError: it does not run, or wheels of this project cannot serve it.
+    """
+    found = probe(path, environment)
+    if not found.supported:
+        what = "a virtual environment of " if found.virtual else ""
+        oldest = ".".join(map(str, OLDEST))
+        raise MachineError(
+            f"is {what}{found.implementation} {found.version}; wanted is an installed CPython of version {oldest} or later",
+            subject=path,
+            hint="`pyenv install` or `uv python install` brings one",
+        )
+    return found
+
+
+def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    pyenv = Path(environment.get("PYENV_ROOT") or home / ".pyenv")
+    uv = Path(environment.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
+    folders = [Path(name) for name in environment.get("PATH", "").split(os.pathsep) if name]
+    folders += sorted(pyenv.glob("versions/*/bin")) + sorted(uv.glob("*/bin"))
+    folders += [Path("/usr/local/bin"), Path("/usr/bin")]
+    for folder in folders:
+        # A shim of pyenv runs one of the versions that are listed above, or nothing.
+        if folder == pyenv / "shims":
+            continue
+        try:
+            names = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+        except OSError:
+            continue
+        yield from (path for path in names if os.access(path, os.X_OK))
+
+
+def _found(path: Path, environment: Mapping[str, str]) -> Interpreter | None:
+    try:
+        return probe(path, environment)
+    except ToolchainError:
+        return None
+
+
+def _identity(found: Interpreter) -> tuple[str, str, str, Path]:
+    return found.implementation, found.version, found.abi, found.prefix
+
+
+def _patch(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version.split(".", 2)[-1]))

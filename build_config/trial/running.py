@@ -1,0 +1,207 @@
+"""Owns one trial: a wheel installed into a clean environment, and its tests run there, never near its sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import process
+from ..errors import BuildError, MachineError
+from ..model import Finding
+from ..process import Completed
+from ..wheel import read
+from .environment import clean, fresh, python_of, template
+from .interpreters import Interpreter
+from .rules import finding
+
+_STEP_SECONDS = 300.0
+_SHOWN = 20
+_PASSED, _TESTS_FAILED, _NO_TESTS = 0, 1, 5
+_LOCATE = """\
+import importlib, json, sys
+print(json.dumps({name: importlib.import_module(name).__file__ for name in sys.argv[1:]}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """How a wheel fared on one interpreter; `seconds` is wall time, `junit` exists where pytest came to its end.
+
+    A test that ended in an error counts as failed. No findings: the wheel is good there.
+    """
+
+    interpreter: Interpreter
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    junit: Path
+    log: Path
+    findings: tuple[Finding, ...]
+
+
+def run(
+    wheel: Path,
+    interpreter: Interpreter,
+    tests: Path,
+    *,
+    requirements: Path,
+    work: Path,
+    environment: Mapping[str, str],
+    timeout: float,
+    pytest_args: Sequence[str] = (),
+) -> TrialReport:
+    """Install a wheel into a clean virtual environment of an interpreter and run a folder of tests against it.
+
+    `requirements` is a hash-pinned file for pip, which pins pip itself, too. Environments with nothing but those are kept
+    in `work`, and so are the log and the JUnit file of each interpreter. `timeout`, in seconds, is for the tests.
+
+    Raises:
+        MachineError: the interpreter does not suit the wheel, or the environment cannot be made.
+        UsageError: the requirements pin no pip for the interpreter.
+        VerifyError: the wheel cannot be read.
+    """
+    parsed = read(wheel)
+    if not interpreter.accepts(parsed.tags):
+        kind = f"{interpreter.implementation} {interpreter.version}, {interpreter.abi}, {interpreter.platform}"
+        hint = f"give an interpreter that one of its tags names: {', '.join(sorted(parsed.tags))}"
+        raise MachineError(f"cannot serve {kind} ({interpreter.path})", subject=wheel.name, hint=hint)
+    work = work.absolute()
+    made = template(interpreter, requirements, environment=environment, work=work / "environments")
+    started = time.monotonic()
+    name = f"{interpreter.abi}-{interpreter.version}-{hashlib.sha256(bytes(interpreter.path)).hexdigest()[:8]}"
+    log, junit = work / f"{name}.log", work / f"{name}.xml"
+    log.unlink(missing_ok=True)
+    junit.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=work) as scratch:
+        trial = _Trial(Path(scratch).resolve(), clean(environment), log, interpreter)
+        findings = trial.install(made, wheel) or trial.locate(parsed.packages)
+        findings = findings or trial.test(tests, junit, timeout, pytest_args)
+    passed, failed, skipped = _counts(junit)
+    return TrialReport(interpreter, passed, failed, skipped, time.monotonic() - started, junit, log, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One clean environment in a scratch folder; each step gives what is bad."""
+
+    scratch: Path
+    environment: Mapping[str, str]
+    log: Path
+    interpreter: Interpreter
+
+    @property
+    def subject(self) -> str:
+        return f"Python {self.interpreter.version} ({self.interpreter.abi})"
+
+    @property
+    def folder(self) -> Path:
+        return self.scratch / "environment"
+
+    def install(self, made: Path, wheel: Path) -> tuple[Finding, ...]:
+        python = fresh(self.interpreter, made, self.folder, environment=self.environment)
+        options = ("--isolated", "--no-input", "--disable-pip-version-check", "--no-index", "--no-deps")
+        done = self._run([python, "-m", "pip", "install", *options, wheel.absolute()], _STEP_SECONDS)
+        return () if done.returncode == _PASSED else (finding("trial-install", self.subject, done.tail(5)),)
+
+    def locate(self, packages: Sequence[str]) -> tuple[Finding, ...]:
+        """The packages must come from the environment and from nowhere else."""
+        done = self._run([python_of(self.folder), "-X", "faulthandler", "-I", "-c", _LOCATE, *packages], _STEP_SECONDS)
+        if done.returncode != _PASSED:
+            why = f"{', '.join(packages)} cannot be imported ({_how(done)}): {done.tail(3)}"
+            return (finding("trial-import", self.subject, why),)
+        files: dict[str, str | None] = json.loads(done.output.splitlines()[-1])
+        return tuple(
+            finding("trial-location", self.subject, f"{name} comes from {file}")
+            for name, file in files.items()
+            if file is None or not Path(file).resolve().is_relative_to(self.folder)
+        )
+
+    def test(self, tests: Path, junit: Path, timeout: float, arguments: Sequence[str]) -> tuple[Finding, ...]:
+        copied = self.scratch / "tests" / tests.name
+        shutil.copytree(tests, copied, ignore=shutil.ignore_patterns("__pycache__"))
+        # pytest takes the first settings file that it meets on the way up; without this one, that of the sources.
+        (copied.parent / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        command: list[str | Path] = [
+            *(python_of(self.folder), "-X", "faulthandler", "-m", "pytest", copied, "--import-mode=importlib"),
+            *(
+                f"--rootdir={copied}",
+                f"--confcutdir={copied}",
+                "-p",
+                "no:cacheprovider",
+                f"--junitxml={junit}",
+                *arguments,
+            ),
+        ]
+        try:
+            done = self._run(command, timeout)
+        except BuildError:
+            return (finding("trial-timeout", self.subject, f"the tests took longer than {timeout:g} s"),)
+        return tuple(self._judge(done, junit))
+
+    def _judge(self, done: Completed, junit: Path) -> Iterator[Finding]:
+        passed, failed, skipped = _counts(junit)
+        if done.returncode not in (_PASSED, _TESTS_FAILED, _NO_TESTS):
+            yield finding(
+                "trial-crash", self.subject, f"pytest did not come to its end ({_how(done)}):\n{done.tail(15)}"
+            )
+        elif failed or done.returncode == _TESTS_FAILED:
+            names = list(_failures(junit))
+            more = f"\n  and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            listed = "".join(f"\n  {name}" for name in names[:_SHOWN])
+            yield finding("trial-tests", self.subject, f"{failed} of {passed + failed} tests failed:{listed}{more}")
+        elif not passed:
+            yield finding("trial-empty", self.subject, f"no test ran ({skipped} skipped)")
+
+    def _run(self, command: Sequence[str | Path], timeout: float) -> Completed:
+        nowhere = self.scratch / "nowhere"
+        nowhere.mkdir(exist_ok=True)
+        return process.run(
+            command, cwd=nowhere, env=self.environment, timeout=timeout, log=self.log, error=None, subject=self.subject
+        )
+
+
+def _how(done: Completed) -> str:
+    if done.returncode >= 0:
+        return f"exit {done.returncode}"
+    try:
+        return signal.Signals(-done.returncode).name
+    except ValueError:
+        return f"signal {-done.returncode}"
+
+
+def _suites(junit: Path) -> Iterator[ET.Element]:
+    try:
+        root = ET.parse(junit).getroot()  # noqa: S314 - our own pytest wrote it a moment ago
+    except (OSError, ET.ParseError):
+        return
+    yield from root.iter("testsuite")
+
+
+def _counts(junit: Path) -> tuple[int, int, int]:
+    """Passed, failed and skipped tests; all zero where pytest wrote nothing."""
+    passed = failed = skipped = 0
+    for suite in _suites(junit):
+        numbers = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+        bad = numbers["failures"] + numbers["errors"]
+        failed += bad
+        skipped += numbers["skipped"]
+        passed += numbers["tests"] - bad - numbers["skipped"]
+    return passed, failed, skipped
+
+
+def _failures(junit: Path) -> Iterator[str]:
+    for suite in _suites(junit):
+        for case in suite.iter("testcase"):
+            for bad in (*case.findall("failure"), *case.findall("error")):
+                first = re.sub(r"\s+", " ", bad.get("message", ""))[:160]
+                yield f"{case.get('classname')}.{case.get('name')}: {first}"

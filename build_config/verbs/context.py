@@ -1,0 +1,61 @@
+"""Owns what a verb of the command line is given: the project, the checked settings, its arguments, its report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import plan
+from ..errors import UsageError, suggestion
+from ..load import Catalog
+from ..model import Plan
+from ..report import Report
+from ..store import Store
+from ..workspace import Workspace, open_workspace
+
+DEFAULT_TOOLCHAIN = "zig"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One call of a verb; `settings` are the AWS_CRT_BUILD_* variables that are set."""
+
+    root: Path
+    environment: Mapping[str, str]
+    settings: Mapping[str, str]
+    arguments: argparse.Namespace
+    report: Report
+
+    def workspace(self) -> Workspace:
+        return open_workspace(self.root, self.environment, self.settings)
+
+    def store(self) -> Store:
+        return Store(self.workspace().store, warn=self.report.warning)
+
+    def plan(self, catalog: Catalog) -> Plan:
+        """The plan for the arguments TARGET…, --variant and --toolchain.
+
+        Raises:
+            UsageError: a name that does not exist.
+        """
+        arguments = self.arguments
+        targets = plan.choose_targets(catalog, arguments.target, plan.this_machine(catalog))
+        names = getattr(arguments, "variant", None) or list(catalog.variants)
+        wrong = [f"unknown variant {v!r}{suggestion(v, catalog.variants)}" for v in names if v not in catalog.variants]
+        if wrong:
+            raise UsageError.many(wrong, hint=f"variants are {', '.join(catalog.variants)}")
+        toolchain = arguments.toolchain or self.settings.get("AWS_CRT_BUILD_TOOLCHAIN", DEFAULT_TOOLCHAIN)
+        return plan.make(catalog, targets, [catalog.variants[v] for v in sorted(set(names))], toolchain=toolchain)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One subcommand: a summary for the list of verbs, a text that closes its --help, its arguments and its action."""
+
+    name: str
+    summary: str
+    teaches: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Context], int]

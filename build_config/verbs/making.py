@@ -1,0 +1,198 @@
+"""Owns the verbs that make and prove wheels: plan, wheels, tests, verify, clean."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from .. import load, process, trial
+from .. import plan as plans
+from .. import verify as checks
+from ..errors import TrialError, UsageError, VerifyError
+from ..execute import Execution, Made
+from ..model import Finding, Severity, Tried
+from ..report import finding_json, results_json, tried_json
+from .context import Context
+
+TEACHES = """\
+TARGET is a platform such as linux-gnu-x86_64, or `all`; default: this machine's.
+The toolchain zig needs no compiler on the machine and reaches back to glibc 2.17; host is the system's gcc or clang.
+"""
+TEACHES_TESTS = """\
+--pytest hands words to pytest for the toolchain's own tests: --pytest="-k store -x".
+The package's tests run against the wheel in dist/, installed into a clean environment of every CPython found.
+"""
+TEACHES_VERIFY = "WHEEL is a file; default: every wheel in dist/. Exit 6 if a rule is broken."
+
+
+def choose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", nargs="*", metavar="TARGET", help="a platform, or `all`")
+    parser.add_argument("--toolchain", choices=("zig", "host"), help="the compiler; default: zig")
+    parser.add_argument("--variant", action="append", metavar="ABI", help="an ABI such as cp38-abi3; may be repeated")
+
+
+def choose_wheels(parser: argparse.ArgumentParser) -> None:
+    choose(parser)
+    parser.add_argument("--no-trial", action="store_true", help="do not run the package's tests on the wheel")
+
+
+def choose_tests(parser: argparse.ArgumentParser) -> None:
+    choose(parser)
+    parser.add_argument("--only", choices=("toolchain", "package"), help="one half of the tests")
+    parser.add_argument("--pytest", default="", metavar="WORDS", help="for the toolchain's own tests")
+
+
+def choose_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("wheel", nargs="*", type=Path, metavar="WHEEL", help="default: every wheel in dist/")
+
+
+def plan(context: Context) -> int:
+    context.report.plan(context.plan(load.catalog(context.root)))
+    return 0
+
+
+def wheels(context: Context) -> int:
+    catalog = load.catalog(context.root)
+    chosen = context.plan(catalog)
+    outcome = _Outcome()
+    with context.store() as store, context.report.listener(len(chosen.nodes)) as listener:
+        execution = Execution(chosen, catalog, context.workspace(), store, listener)
+        made = _proven(execution, outcome)
+        if not outcome.findings and not context.arguments.no_trial:
+            _try(execution, made, outcome, context, again=False)
+    _close(context, execution, made, outcome)
+    return outcome.exit_code
+
+
+def tests(context: Context) -> int:
+    catalog = load.catalog(context.root)
+    chosen = context.plan(catalog)
+    outcome = _Outcome()
+    with context.store() as store, context.report.listener(len(chosen.nodes)) as listener:
+        execution = Execution(chosen, catalog, context.workspace(), store, listener)
+        made = _proven(execution, outcome)
+        if context.arguments.only != "toolchain" and not outcome.findings:
+            _try(execution, made, outcome, context, again=True)
+    if context.arguments.only != "package":
+        outcome.own = _own_tests(context)
+    _close(context, execution, made, outcome)
+    context.report.closing(outcome.counts)
+    return outcome.exit_code
+
+
+def verify(context: Context) -> int:
+    workspace = context.workspace()
+    files = context.arguments.wheel or sorted(workspace.dist.glob("*.whl"))
+    if not files:
+        raise UsageError("there is no wheel in dist/", hint="name one, or run the verb wheels")
+    catalog = load.catalog(context.root)
+    findings: list[Finding] = []
+    for path in files:
+        target = plans.wheel_target(catalog, path.name)
+        work = workspace.build / target.id / "verify"
+        findings += checks.check(
+            path,
+            target,
+            checks.policy(context.root / "manylinux" / "policy.toml", target),
+            environment=context.environment,
+            work=work,
+            progress=lambda _done, _total: None,
+        )
+    if context.report.as_json:
+        context.report.document([finding_json(finding) for finding in findings])
+    else:
+        context.report.findings(findings)
+        context.report.line(f"{len(files)} checked, {len(findings)} findings")
+    return _Outcome(findings=findings).exit_code
+
+
+def clean(context: Context) -> int:
+    workspace = context.workspace()
+    for folder in (workspace.build, workspace.dist):
+        shutil.rmtree(folder, ignore_errors=True)
+        context.report.line(f"removed {folder.name}/")
+    return 0
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a run has come to so far."""
+
+    findings: list[Finding] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)
+    own: dict[str, int] = field(default_factory=lambda: {"passed": 0, "failed": 0, "skipped": 0})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: count + sum(getattr(one, name) for one in self.tried) for name, count in self.own.items()}
+
+    @property
+    def exit_code(self) -> int:
+        if any(finding.severity is Severity.ERROR for finding in self.findings):
+            return VerifyError.exit_code
+        broken = self.counts["failed"] or any(one.findings for one in self.tried)
+        return TrialError.exit_code if broken else 0
+
+
+def _proven(execution: Execution, outcome: _Outcome) -> tuple[Made, ...]:
+    made = execution.wheels()
+    for wheel in made:
+        outcome.findings += execution.verify(wheel)
+    return made
+
+
+def _try(execution: Execution, made: Sequence[Made], outcome: _Outcome, context: Context, *, again: bool) -> None:
+    found = trial.interpreters(context.environment)
+    for wheel in made:
+        outcome.tried += execution.trials(wheel, found, again=again)
+
+
+def _close(context: Context, execution: Execution, made: Sequence[Made], outcome: _Outcome) -> None:
+    report = context.report
+    if report.as_json:
+        report.document(
+            {
+                "steps": results_json(execution.results),
+                "findings": [finding_json(finding) for finding in outcome.findings],
+                "trials": [tried_json(one) for one in outcome.tried],
+                "tests": outcome.counts,
+            }
+        )
+        return
+    report.results(execution.results)
+    report.trials(outcome.tried)
+    report.findings([*outcome.findings, *(finding for one in outcome.tried for finding in one.findings)])
+    for wheel in made:
+        report.line(f"{wheel.artifact.sha256}  dist/{wheel.path.name}")
+
+
+def _own_tests(context: Context) -> dict[str, int]:
+    """Run the toolchain's own tests and count them.
+
+    Raises:
+        TrialError: pytest came to no end, or ran nothing.
+    """
+    junit = context.workspace().build / "tests" / "toolchain.xml"
+    junit.unlink(missing_ok=True)
+    folders = ("tests/unit", "tests/build", "tests/faults")
+    done = process.run(
+        [sys.executable, "-m", "pytest", *folders, f"--junitxml={junit}", *shlex.split(context.arguments.pytest)],
+        cwd=context.root,
+        env=context.environment,
+        error=None,
+        output=process.Output.SHOWN,
+    )
+    if not junit.is_file():
+        raise TrialError(f"pytest ended with exit code {done.returncode} and no report", subject="toolchain tests")
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - pytest's own report
+    total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    if not total:
+        raise TrialError("pytest ran no test", subject="toolchain tests")
+    return {"passed": total - skipped - failed, "failed": failed, "skipped": skipped}
