@@ -1,7 +1,5 @@
 """Owns the types of the native half. What the functions do is said where the package calls them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Optional, Union
 

@@ -41,7 +41,7 @@ class InputStream(NativeResource):
         self._binding = _awscrt.input_stream_new(self)
 
     @classmethod
-    def wrap(cls, stream: Any, allow_none: bool = False) -> Optional[InputStream]:  # noqa: FBT001, FBT002 - public signature
+    def wrap(cls, stream: Any, allow_none: bool = False) -> Optional[InputStream]:
         """The stream itself if it is an `InputStream`, else a new one around it.
 
         Args:

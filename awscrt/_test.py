@@ -55,13 +55,11 @@ def check_for_leaks(*, timeout_sec: float = 10.0) -> None:
         del living
         time.sleep(_PAUSE_SEC)
     dump_native_memory()
-    lines = [
-        f"native resources, threads or memory are still in use after {timeout_sec:g} s: "
-        f"{len(living)} NativeResource objects, {native_memory_usage()} bytes of native memory, "
-        f"threads {'ended' if joined else 'running'}"
-    ]
-    lines += [_describe(resource) for resource in living]
-    raise RuntimeError("\n".join(lines))
+    summary = (
+        f"still in use after {timeout_sec:g} s: {len(living)} NativeResource objects, "
+        f"{native_memory_usage()} bytes of native memory, threads {'ended' if joined else 'running'}"
+    )
+    raise RuntimeError("\n".join([summary, *map(_describe, living)]))
 
 
 def _release_static_defaults() -> None:

@@ -41,7 +41,7 @@ class ClientTlsContext(NativeResource):
         _check_certificate(options)
         self._min_tls_ver = TlsVersion(options.min_tls_ver)
         self._cipher_pref = TlsCipherPref(options.cipher_pref)
-        self._certificate_source = options._certificate_source  # noqa: SLF001 - the options are made for this
+        self._certificate_source = options._certificate_source
         protocols = _joined_protocols(options.alpn_list) if options.alpn_list else None
         self._binding = _awscrt.client_tls_ctx_new(options, protocols)
 
@@ -110,8 +110,8 @@ def _check_certificate(options: TlsContextOptions) -> None:
     sources = (
         options.certificate_buffer,
         options.pkcs12_filepath,
-        options._pkcs11_lib,  # noqa: SLF001 - as above
-        options._windows_cert_store_path,  # noqa: SLF001 - as above
+        options._pkcs11_lib,
+        options._windows_cert_store_path,
     )
     if sum(source is not None for source in sources) > 1:
         raise ValueError("options give more than one certificate")

@@ -28,11 +28,10 @@ Settings = Mapping[str, str | list[str]] | None
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """What a build needs beside the fixed requirements: CMake, Ninja and a compiler, each only where there is none."""
-    requirements = list(inner.get_requires_for_build_wheel(dict(config_settings or {})))
-    if _toolchain() == "zig":
-        requirements.append(_pinned("ziglang"))
-    return requirements
+    """CMake and Ninja at their pinned versions, so that libraries in the store fit; a compiler where there is none."""
+    del config_settings
+    wanted = ["cmake", "ninja", *(["ziglang"] if _toolchain() == "zig" else [])]
+    return [_pinned(package) for package in wanted]
 
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:

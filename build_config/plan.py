@@ -48,7 +48,7 @@ def wheel_target(catalog: Catalog, filename: str) -> Target:
     stem, _, suffix = filename.rpartition(".")
     parts = stem.split("-")
     if suffix != "whl" or len(parts) not in (5, 6):
-        raise UsageError("not the file name of a wheel", subject=filename)
+        raise UsageError("not the file name of a wheel", subject=filename, hint="name a .whl file, or none for dist/")
     tags = parts[-1].split(".")
     for target in catalog.targets.values():
         if set(tags) & {*target.wheel_platforms, f"{target.os}_{target.arch}"}:

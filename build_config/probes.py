@@ -58,13 +58,11 @@ def exceptions(table: Table) -> tuple[Difference, ...]:
     """The differences that are known and explained; what is wrong with the table goes to its list of problems."""
     found = []
     for row in table.tables("exception"):
-        known = Difference(
-            row.text("library"), row.text("probe"), row.text("zig"), row.text("host"), row.text("reason")
-        )
-        if not known.reason.strip():
+        probe, zig, host, reason = (row.text(field) for field in ("probe", "zig", "host", "reason"))
+        if not reason.strip():
             row.wrong("reason is empty")
+        found += [Difference(name, probe, zig, host, reason) for name in row.texts("libraries", required=True)]
         row.finish()
-        found.append(known)
     table.finish()
     return tuple(found)
 

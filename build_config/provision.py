@@ -48,6 +48,7 @@ class Provision:
         toolchain = resolve(
             self.plan.toolchain, target, environment=self.workspace.environment, work=self.workspace.tools
         )
+        target = toolchain.target
         keys: dict[str, Key] = {}
         for node in self.nodes(Step.LIBRARY, target):
             recipe = self.catalog.recipes[node.subject]

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -25,8 +25,8 @@ class Report:
 
     def __init__(self, *, as_json: bool, steps: int = 0) -> None:
         self.as_json = as_json
-        self.out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self.err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.out = _console(sys.stdout)
+        self.err = _console(sys.stderr)
         self._steps = steps
 
     def line(self, text: str) -> None:
@@ -176,6 +176,14 @@ class ConsoleListener(Listener):
 
 _QUIET_SECONDS = 2.0
 """How long a piece of work may run without a word where there is no live bar."""
+
+
+def _console(stream: TextIO) -> Console:
+    # Where no terminal sets a width, nothing is cut to one.
+    return Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _FILE_WIDTH)
+
+
+_FILE_WIDTH = 200
 
 
 def _how(one: Tried) -> str:

@@ -24,7 +24,7 @@ _ZIP64 = 0xFFFFFFFF
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 MAX_ENTRIES = 10_000
-MAX_TOTAL = 256 << 20
+MAX_TOTAL = 128 << 20
 """Bytes after decompression; real wheels of this kind are a tenth of it."""
 
 

@@ -24,31 +24,24 @@ static bool s_acquire_bytes(struct awscrt_buffer *buffer, PyObject *bytes) {
     return true;
 }
 
-static bool s_acquire_view(struct awscrt_buffer *buffer, PyObject *object, bool writable) {
+static bool s_acquire_view(struct awscrt_buffer *buffer, PyObject *object) {
     PyObject *view = PyMemoryView_FromObject(object);
     if (view == NULL) {
         return false;
     }
     const void *memory = NULL;
-    void *writable_memory = NULL;
     Py_ssize_t size = 0;
-    int failed =
-        writable ? PyObject_AsWriteBuffer(view, &writable_memory, &size) : PyObject_AsReadBuffer(view, &memory, &size);
-    if (failed) {
+    if (PyObject_AsReadBuffer(view, &memory, &size) != 0) {
         Py_DecRef(view);
         return false;
     }
     buffer->keeper = view;
-    buffer->cursor = s_cursor(s_address(writable ? writable_memory : memory), size);
+    buffer->cursor = s_cursor(s_address(memory), size);
     return true;
 }
 
 bool awscrt_buffer_acquire(struct awscrt_buffer *buffer, PyObject *object) {
-    return awscrt_is_bytes(object) ? s_acquire_bytes(buffer, object) : s_acquire_view(buffer, object, false);
-}
-
-bool awscrt_buffer_acquire_writable(struct awscrt_buffer *buffer, PyObject *object) {
-    return s_acquire_view(buffer, object, true);
+    return awscrt_is_bytes(object) ? s_acquire_bytes(buffer, object) : s_acquire_view(buffer, object);
 }
 
 bool awscrt_buffer_acquire_text(struct awscrt_buffer *buffer, PyObject *object) {
@@ -87,16 +80,8 @@ int awscrt_convert_buffer(PyObject *object, void *buffer) {
     return s_convert(object, buffer, awscrt_buffer_acquire, false);
 }
 
-int awscrt_convert_buffer_writable(PyObject *object, void *buffer) {
-    return s_convert(object, buffer, awscrt_buffer_acquire_writable, false);
-}
-
 int awscrt_convert_text(PyObject *object, void *buffer) {
     return s_convert(object, buffer, awscrt_buffer_acquire_text, false);
-}
-
-int awscrt_convert_optional_buffer(PyObject *object, void *buffer) {
-    return s_convert(object, buffer, awscrt_buffer_acquire, true);
 }
 
 int awscrt_convert_optional_text(PyObject *object, void *buffer) {

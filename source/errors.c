@@ -68,37 +68,6 @@ void awscrt_exception_unraisable(PyObject *context) {
     }
 }
 
-int awscrt_failure_keep(struct awscrt_failure *failure) {
-    int code = AWS_ERROR_UNKNOWN;
-    if (failure->exception != NULL) {
-        awscrt_exception_unraisable(NULL);
-        code = awscrt_code_from_exception(failure->exception);
-    } else {
-        failure->exception = awscrt_exception_take();
-        if (failure->exception != NULL) {
-            code = awscrt_code_from_exception(failure->exception);
-        }
-    }
-    return aws_raise_error(code);
-}
-
-PyObject *awscrt_failure_take(struct awscrt_failure *failure, int code) {
-    PyObject *exception = failure->exception;
-    failure->exception = NULL;
-    if (exception == NULL) {
-        exception = awscrt_exception_from_code(code);
-    }
-    if (exception == NULL) {
-        exception = awscrt_exception_take();
-    }
-    return exception;
-}
-
-void awscrt_failure_clean_up(struct awscrt_failure *failure) {
-    Py_DecRef(failure->exception);
-    failure->exception = NULL;
-}
-
 int awscrt_environment_switch(const char *name, int highest) {
     const char *text = getenv(name);
     if (text == NULL || text[0] == '\0') {
@@ -110,9 +79,9 @@ int awscrt_environment_switch(const char *name, int highest) {
     if (PyErr_WarnFormat(
             PyExc_RuntimeWarning,
             1,
-            highest == 1 ? "the environment variable %s is 0 or 1, not '%.40s': taken for 0"
-                         : "the environment variable %s is an integer from 0 to 2, not '%.40s': taken for 0",
+            "the environment variable %s must be an integer from 0 to %i, not '%.40s': taken for 0",
             name,
+            highest,
             text) != 0) {
         return -1;
     }

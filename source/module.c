@@ -51,6 +51,10 @@ static bool s_is_main_interpreter(void) {
 
 static bool s_start_once(void) {
     static bool started;
+    if (awscrt_is_shutting_down()) {
+        PyErr_SetString(PyExc_ImportError, "awscrt cannot be imported again: the interpreter it served has shut down");
+        return false;
+    }
     if (started) {
         return true;
     }

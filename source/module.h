@@ -80,7 +80,12 @@ PyObject *awscrt_raise_code(int code); /* of this code; 0 is taken for AWS_ERROR
 PyObject *awscrt_exception_from_code(int code);
 
 /* Python → native: takes the pending exception away from Python and returns it as an object with its traceback
- * (a new reference). NULL, with nothing set, if none was pending. */
+ * (a new reference). NULL, with nothing set, if none was pending.
+ *
+ * So that an exception raised in a callback reaches whoever waits as itself: take it, keep it in an attribute of the Python
+ * object that the operation belongs to (there the cycle collector sees it, with the frames that it holds), and fail the
+ * callback with aws_raise_error(awscrt_code_from_exception(...)). When the operation ends, the Python side prefers what was
+ * kept to the exception of the code. */
 PyObject *awscrt_exception_take(void);
 
 /* What a callback reports to C for a Python exception: AWS_ERROR_OOM for MemoryError, AWS_ERROR_SYS_CALL_FAILURE for
@@ -90,23 +95,6 @@ int awscrt_code_from_exception(PyObject *exception);
 /* For a Python exception with nobody waiting for it: sys.unraisablehook gets it, with `context` as the object in
  * which it arose (may be NULL). Nothing is pending afterwards. */
 void awscrt_exception_unraisable(PyObject *context);
-
-/* The Python exception of an operation that native code runs: the first one kept is the one that reaches whoever waits.
- * Owned by the operation's binding struct; touched with the GIL only. */
-struct awscrt_failure {
-    PyObject *exception;
-};
-
-/* Keeps the pending exception (a later one than the first goes to sys.unraisablehook), raises the code that stands for it
- * with aws_raise_error and returns AWS_OP_ERR: the whole error path of a callback. */
-int awscrt_failure_keep(struct awscrt_failure *failure);
-
-/* What the waiter gets: the kept exception if there is one, else the exception of `code`, else None. A new reference,
- * and never NULL: what goes wrong in making it is itself the exception. Empties the failure. */
-PyObject *awscrt_failure_take(struct awscrt_failure *failure, int code);
-
-/* Drops what is kept. Call before the struct that owns it is freed. */
-void awscrt_failure_clean_up(struct awscrt_failure *failure);
 
 /* ------------------------------------------------------------------------------------------ values both ways */
 
@@ -147,19 +135,15 @@ struct awscrt_buffer {
 
 /* bytes-like, C-contiguous; TypeError or BufferError otherwise. */
 bool awscrt_buffer_acquire(struct awscrt_buffer *buffer, PyObject *object);
-/* The same, and writable: cursor.ptr may be written to. BufferError (or TypeError) if it is read-only. */
-bool awscrt_buffer_acquire_writable(struct awscrt_buffer *buffer, PyObject *object);
 /* str, as UTF-8 (this one is a copy), or bytes-like. */
 bool awscrt_buffer_acquire_text(struct awscrt_buffer *buffer, PyObject *object);
 /* Idempotent; also good for a buffer that was never acquired. */
 void awscrt_buffer_release(struct awscrt_buffer *buffer);
 
 /* The same as converters for the "O&" of PyArg_ParseTuple. If parsing fails at a later argument Python releases what was
- * acquired; if it succeeds the caller releases. `optional` ones leave a zeroed buffer (cursor.ptr == NULL) for None. */
+ * acquired; if it succeeds the caller releases. The `optional` one leaves a zeroed buffer (cursor.ptr == NULL) for None. */
 int awscrt_convert_buffer(PyObject *object, void *buffer);
-int awscrt_convert_buffer_writable(PyObject *object, void *buffer);
 int awscrt_convert_text(PyObject *object, void *buffer);
-int awscrt_convert_optional_buffer(PyObject *object, void *buffer);
 int awscrt_convert_optional_text(PyObject *object, void *buffer);
 
 /* Native memory lent to Python for the length of one call: calls callable(memoryview of the memory) and releases the view

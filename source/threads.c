@@ -4,24 +4,19 @@
  * inherit its lock as it happened to be, a count of threads that it does not have, and a finished thread that it would try
  * to join. The functions here take the place of all that file defines, so the linker leaves it out of the archive; a new
  * one there shows as a duplicate or missing symbol. What each has to do is said in aws/common/thread.h and in the headers
- * private to that library, from which three declarations are repeated below.
+ * private to that library.
  *
  * Linking aws-c-common as a shared library would bring its own book back, and this file could not stand.
  */
+
+#include "threads.h"
 
 #include "module.h"
 
 #include <aws/common/clock.h>
 #include <aws/common/condition_variable.h>
-#include <aws/common/linked_list.h>
 #include <aws/common/mutex.h>
 #include <aws/common/thread.h>
-
-void aws_thread_initialize_thread_management(void);
-void aws_thread_pending_join_add(struct aws_linked_list_node *node);
-size_t aws_thread_get_managed_thread_count(void);
-/* Joins the threads of a list, frees their nodes, and counts each of them off. */
-void aws_thread_join_and_free_wrapper_list(struct aws_linked_list *finished);
 
 static struct aws_mutex s_lock = AWS_MUTEX_INIT;
 static struct aws_condition_variable s_changed = AWS_CONDITION_VARIABLE_INIT;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..model import BinaryFacts, Import
@@ -49,6 +50,10 @@ _ARCHES = {
     (258, 64): "loongarch64",
 }
 _GUARDS = frozenset({"__stack_chk_fail", "__stack_chk_fail_local", "__stack_chk_guard"})
+_CANARY = {62: re.compile(rb"\x64[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0")}
+"""By machine, an instruction that loads the canary from where the C library put it: `mov %fs:0x28,%reg` on x86-64
+(System V ABI, thread control block). A linker may bring its own __stack_chk_fail, which then is no import."""
+
 _NOTE_BUILD_ID = 3
 _MAX_NOTES = 1_000
 
@@ -83,11 +88,19 @@ def facts(data: bytes) -> BinaryFacts:
         bind_now=DT_BIND_NOW in dynamic.values or bool(flags & DF_BIND_NOW or flags_1 & DF_1_NOW),
         nx=_no_writable_code(image),
         textrel=DT_TEXTREL in dynamic.values or bool(flags & DF_TEXTREL),
-        stack_protector=not names.isdisjoint(_GUARDS),
+        stack_protector=not names.isdisjoint(_GUARDS) or _reads_canary(image),
         fortified=any(name.startswith("__") and name.endswith("_chk") for name in names),
         sections=tuple(section.name for section in image.sections if section.name),
         debug=any(_for_debuggers(section) for section in image.sections),
         contradictions=tuple(_contradictions(image, dynamic)),
+    )
+
+
+def _reads_canary(image: Image) -> bool:
+    pattern = _CANARY.get(image.header.machine)
+    code = [segment for segment in image.segments if segment.type == PT_LOAD and segment.flags & PF_X]
+    return pattern is not None and any(
+        pattern.search(image.read(segment.offset, segment.filesz, "code")) for segment in code
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .elf_image import PT_DYNAMIC, Image, malformed, text
 
@@ -26,14 +26,13 @@ _STB_LOCAL, _STB_WEAK = 0, 2
 _UNSEEN = (1, 2)
 """STV_INTERNAL and STV_HIDDEN."""
 
-_MAX_SYMBOLS = 1_000_000
+_MAX_SYMBOLS = 200_000
 _MAX_NAME_BYTES = 64 << 20
-_MAX_RELOCATION_BYTES = 64 << 20
+_MAX_RELOCATION_BYTES = 32 << 20
 _MAX_VERSIONS = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A dynamic symbol; `version` and `library` are those that an undefined one asks for."""
 
     name: str

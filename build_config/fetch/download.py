@@ -18,6 +18,7 @@ from .web import Client, GetError, Response
 _PIECE = 1 << 20
 _OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_HINT = "look at the network and at `pip config list`, then run the same command again"
 
 Progress = Callable[[int, int], None]
 
@@ -25,6 +26,10 @@ Progress = Callable[[int, int], None]
 def partial_name(archive: Archive) -> str:
     """The file name under which an incomplete file waits for the rest."""
     return f"{archive.sha256}.part"
+
+
+class PlaceError(MachineError):
+    """One place fails to give the file; another may do better."""
 
 
 class Receiver:
@@ -47,7 +52,8 @@ class Receiver:
 
         Raises:
             IntegrityError: it is another file, or shorter, or longer; or each try broke off. Nothing is at `final`.
-            MachineError: the server or the network fails, the time is over, or there is no room.
+            PlaceError: the server or the network fails, or the file of this machine cannot be read.
+            MachineError: the time is over, or there is no room.
         """
         try:
             if link.path is not None:
@@ -66,7 +72,11 @@ class Receiver:
     def _copy(self, link: Link, path: Path) -> None:
         self._discard()
         hasher = hashlib.sha256()
-        with path.open("rb") as source:
+        try:
+            source = path.open("rb")
+        except OSError as cause:
+            raise PlaceError(f"cannot be read: {cause.strerror}", subject=path, hint=_HINT) from cause
+        with source:
             self._append(link, iter(lambda: source.read(_PIECE), b""), hasher)
         self._judge(link, hasher, resumed=False)
 
@@ -82,11 +92,7 @@ class Receiver:
                     subject=self._archive.filename,
                     hint="run the same command again: it goes on from there",
                 ) from failure
-            raise MachineError(
-                f"{link.shown}: {failure}",
-                subject=self._archive.filename,
-                hint="look at the network and at `pip config list`, then run the same command again",
-            ) from failure
+            raise PlaceError(f"{link.shown}: {failure}", subject=self._archive.filename, hint=_HINT) from failure
 
     def _once(self, link: Link) -> None:
         have = self._have()

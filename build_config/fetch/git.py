@@ -32,7 +32,7 @@ _SETTINGS = (
 )
 # In `info/attributes` these outrank every .gitattributes of the commit, which could otherwise leave files out, edit
 # them, or name a filter program (gitattributes(5)).
-_ATTRIBUTES = "* -export-ignore -export-subst -text -eol -crlf -ident -filter -working-tree-encoding\n"
+_ATTRIBUTES = "* -export-ignore -export-subst -text -ident -filter -working-tree-encoding\n"
 # The others, GIT_DIR or GIT_EXEC_PATH among them, would turn our commands to something else.
 _KEPT_VARIABLES = frozenset(("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_SSL_CAINFO"))
 
@@ -64,9 +64,10 @@ def export(
 
 
 def checked_export(pin: GitPin, folder: Path, *, scratch: Path, environment: Mapping[str, str]) -> None:
-    """`export`, and what it raises; also:
+    """The same, and the files must be those of the pin.
 
     Raises:
+        ToolchainError: what `export` raises.
         IntegrityError: the files are not those of the pin; the folder must not be used.
     """
     found = export(pin, folder, scratch=scratch, environment=environment)

@@ -91,7 +91,7 @@ class Namespace:
     def _enter(self, path: str, kind: Kind) -> None:
         known = self._kinds.get(path)
         if known is not None:
-            if not known is kind is Kind.DIRECTORY:
+            if not (known is Kind.DIRECTORY and kind is Kind.DIRECTORY):
                 self.refuse(path, "is both a folder and not one")
             return
         parent, slash, _ = path.rpartition("/")

@@ -86,9 +86,8 @@ def _shared(environment: Mapping[str, str], platform: str, name: str) -> list[Pa
     if platform == "darwin":
         return [Path("/Library/Application Support/pip", name)]
     folders = environment.get("XDG_CONFIG_DIRS", "") or "/etc/xdg"
-    # The first folder of the list outranks the others (XDG Base Directory Specification).
-    found = [Path(folder, "pip", name) for folder in reversed(folders.split(os.pathsep)) if folder]
-    return [*found, Path("/etc", name)]
+    # To pip the last folder outranks the others, unlike what the XDG Base Directory Specification says.
+    return [*(Path(folder, "pip", name) for folder in folders.split(os.pathsep) if folder), Path("/etc", name)]
 
 
 def _personal(environment: Mapping[str, str], home: Path, platform: str, name: str) -> list[Path]:

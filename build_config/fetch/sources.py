@@ -14,7 +14,7 @@ from build_config.store import Entry, Store
 
 from . import archive as packed
 from . import git, settings
-from .download import Receiver, partial_name
+from .download import PlaceError, Receiver, partial_name
 from .index import Search
 from .tree import digest_of
 from .web import Client, Patience
@@ -119,8 +119,7 @@ def _download(archive: Archive, search: Search, receiver: Receiver, final: Path)
     for link in search.links():
         try:
             receiver.receive(link, final)
-        except (IntegrityError, MachineError) as fault:
-            search.client.check()
+        except (IntegrityError, PlaceError) as fault:
             faults.append(fault)
         else:
             return
@@ -128,15 +127,16 @@ def _download(archive: Archive, search: Search, receiver: Receiver, final: Path)
     wrong = next((fault for fault in faults if isinstance(fault, IntegrityError)), None)
     if wrong is not None:
         raise wrong
-    if len(faults) == 1 and not search.offline:
-        raise faults[0]
+    reasons = (
+        f"{fault.subject}: {fault.what}" if fault.subject != archive.filename else fault.what for fault in faults
+    )
     raise MachineError(
-        "not in the store, and nowhere to be found:\n" + "\n".join(f"  - {fault.what}" for fault in faults),
+        "not in the store, and nowhere to be had:\n" + "\n".join(f"  - {reason}" for reason in reasons),
         subject=archive.filename,
         hint=(
             "run it once without --offline, or put the file into a folder that PIP_FIND_LINKS names"
             if search.offline
-            else "see `pip config list`: the index must have this file; then run the same command again"
+            else "see `pip config list`: an index there must have this file, and be reached; then run the same command again"
         ),
     )
 

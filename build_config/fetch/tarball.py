@@ -182,7 +182,7 @@ class _Extensions:
             self._stream.refuse(f"entry {path!r} is a {kind} of {size} bytes")
 
     def _records(self, data: bytes) -> dict[str, bytes]:
-        """The `LENGTH KEY=VALUE\\n` records of a pax header."""
+        """The records of a pax header: `LENGTH KEY=VALUE` and a newline each."""
         found: dict[str, bytes] = {}
         while data:
             digits, space, _ = data[:20].partition(b" ")

@@ -61,7 +61,7 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
     parts = dict(_parts(compiler, environment))
     return Toolchain(
         name="host",
-        target=target,
+        target=_with_floor(target, answers["libc"]),
         identity=(
             ("compiler", f"{answers['family']} {answers['version']}"),
             # The first word is the name that it was called by.
@@ -74,6 +74,12 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
         cmake_options=tuple(sorted((*_options(compiler, parts), *flags.cmake_options(target)))),
         environment=(("PATH", _search_path(path for name, path in parts.items() if name != "cc1")),),
     )
+
+
+def _with_floor(target: Target, libc: str) -> Target:
+    """The target from the C library on that its headers are of: what is compiled with these runs on no older one."""
+    kind, _, version = libc.partition(" ")
+    return target.at_glibc(version.replace(" ", ".")) if kind == "gnu" else target
 
 
 def find(environment: Mapping[str, str]) -> Path:

@@ -115,7 +115,7 @@ def _pip_wheel(
 ) -> Path:
     """The pinned pip for an interpreter, as a wheel that the interpreter can run pip from."""
     pinned = folder / "pip.txt"
-    pinned.write_text(_pip_pin(interpreter, requirements), encoding="utf-8")
+    pinned.write_text(pip_pin(interpreter, requirements), encoding="utf-8")
     process.run(
         [
             *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"),
@@ -138,7 +138,7 @@ def _pip_wheel(
     return next(iter(sorted(folder.glob("pip-*.whl"))))
 
 
-def _pip_pin(interpreter: Interpreter, requirements: Path) -> str:
+def pip_pin(interpreter: Interpreter, requirements: Path) -> str:
     """The line that pins pip for an interpreter, without its marker, with its hashes."""
     major, minor = interpreter.release
     python = {"python_version": f"{major}.{minor}", "python_full_version": interpreter.version}

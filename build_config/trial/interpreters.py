@@ -19,6 +19,7 @@ OLDEST = (3, 8)
 """What `requires-python` of the package says."""
 
 _NAME = re.compile(r"python3(\.\d+)?t?(\.exe)?")
+_VERSION = re.compile(r"\d+\.\d+\.")
 _PROBE = """\
 import json, platform, sys, sysconfig
 print(json.dumps({
@@ -92,9 +93,12 @@ def probe(path: Path, environment: Mapping[str, str]) -> Interpreter:
             output=process.Output.APART,
         )
         answer = json.loads(done.output)
-        return Interpreter(path, **{**answer, "prefix": Path(answer["prefix"]).resolve()})
+        found = Interpreter(path, **{**answer, "prefix": Path(answer["prefix"]).resolve()})
     except (BuildError, MachineError, ValueError, TypeError) as cause:
         raise MachineError("is not a Python that works", subject=path, hint=hint) from cause
+    if not _VERSION.match(found.version):
+        raise MachineError(f"says that its version is {found.version!r}", subject=path, hint=hint)
+    return found
 
 
 def require(path: Path, environment: Mapping[str, str]) -> Interpreter:

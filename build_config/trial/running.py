@@ -25,6 +25,8 @@ from .rules import finding
 
 _STEP_SECONDS = 300.0
 _SHOWN = 20
+_STORY_LINES = 15
+_FATAL = "Fatal Python error"
 _PASSED, _TESTS_FAILED, _NO_TESTS = 0, 1, 5
 _LOCATE = """\
 import importlib, json, sys
@@ -76,6 +78,7 @@ def run(
         hint = f"give an interpreter that one of its tags names: {', '.join(sorted(parsed.tags))}"
         raise MachineError(f"cannot serve {kind} ({interpreter.path})", subject=wheel.name, hint=hint)
     work = work.absolute()
+    work.mkdir(parents=True, exist_ok=True)
     made = template(interpreter, requirements, environment=environment, work=work / "environments")
     started = time.monotonic()
     name = f"{interpreter.abi}-{interpreter.version}-{hashlib.sha256(bytes(interpreter.path)).hexdigest()[:8]}"
@@ -152,7 +155,7 @@ class _Trial:
         passed, failed, skipped = _counts(junit)
         if done.returncode not in (_PASSED, _TESTS_FAILED, _NO_TESTS):
             yield finding(
-                "trial-crash", self.subject, f"pytest did not come to its end ({_how(done)}):\n{done.tail(15)}"
+                "trial-crash", self.subject, f"pytest did not come to its end ({_how(done)}):\n{_story(done)}"
             )
         elif failed or done.returncode == _TESTS_FAILED:
             names = list(_failures(junit))
@@ -177,6 +180,12 @@ def _how(done: Completed) -> str:
         return signal.Signals(-done.returncode).name
     except ValueError:
         return f"signal {-done.returncode}"
+
+
+def _story(done: Completed) -> str:
+    """What faulthandler said of a crash, down to the test; otherwise the last words."""
+    _, fatal, after = done.output.partition(_FATAL)
+    return fatal + "\n".join(after.splitlines()[:_STORY_LINES]) if fatal else done.tail(_STORY_LINES)
 
 
 def _suites(junit: Path) -> Iterator[ET.Element]:

@@ -15,7 +15,7 @@ from ..wheel import Member, Wheel
 from .policy import Policy
 from .rules import finding
 
-_SOURCE_PATH = re.compile(rb"(?<![\w.+-])/[\w.+/-]+\.(?:c|h|cc|cpp|inl|S|asm)(?![\w.])")
+_SOURCE_PATH = re.compile(rb"(?<![\w.+/-])/[\w.+/-]{1,1000}\.(?:c|h|cc|cpp|inl|S|asm)(?![\w.])")
 _FORMATS = {"linux": "elf"}
 _SHOWN = 5
 _TELLING = 5

@@ -14,7 +14,7 @@ from typing import Any
 from .. import process
 from ..errors import MachineError
 from ..model import Finding, Target
-from ..process import Completed, Output
+from ..process import Completed
 from ..wheel import Wheel
 from .rules import finding
 
@@ -128,7 +128,8 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "check-wheel-contents",
         "check_wheel_contents",
-        ("--no-config",),
+        # W002, duplicate files: many libraries share the text of a licence, and each must come with its own.
+        ("--no-config", "--ignore", "W002"),
         _judge_lines("check-wheel-contents", re.compile(r"\bW\d{3}\b")),
     ),
 )

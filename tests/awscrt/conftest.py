@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import mmap
 import os
 import subprocess
 import sys
@@ -72,10 +73,9 @@ class Interpreter:
         done = subprocess.run(
             [sys.executable, *DEVELOPER_MODE, *options, "-c", textwrap.dedent(code)],
             env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=timeout,
-            universal_newlines=True,
+            text=True,
             errors="replace",
             check=False,
         )
@@ -107,3 +107,14 @@ def _catch_unraisable():
 def unraisable():
     """Catches what goes to sys.unraisablehook inside a `with`; pytest puts its own hook there around each test."""
     return _catch_unraisable
+
+
+def _zeros_in_no_memory(size):
+    flags = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    return mmap.mmap(-1, size, **flags)
+
+
+@pytest.fixture
+def zeros_in_no_memory():
+    """Makes a buffer of any size: pages that are only read are all the same one, where mappings can be private."""
+    return _zeros_in_no_memory

@@ -266,21 +266,26 @@ def test_the_end_of_the_program_asked_for_in_a_stream_is_kept_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "error"),
+    ("source", "error", "said"),
     [
-        (type("Text", (), {"read": lambda self, size: "text"})(), TypeError),
-        (type("TooMuch", (), {"read": lambda self, size: b"x" * (size + 1)})(), ValueError),
-        (type("Liar", (), {"readinto": lambda self, view: len(view) + 1})(), ValueError),
-        (type("Negative", (), {"readinto": lambda self, view: -1})(), ValueError),
-        (type("Word", (), {"readinto": lambda self, view: "1"})(), TypeError),
-        (type("Huge", (), {"readinto": lambda self, view: 2**70})(), OverflowError),
+        (type("Text", (), {"read": lambda self, size: "text"})(), TypeError, "bytes-like"),
+        (
+            type("TooMuch", (), {"read": lambda self, size: b"x" * (size + 1)})(),
+            ValueError,
+            "read(4) of TooMuch returned 5",
+        ),
+        (type("Liar", (), {"readinto": lambda self, view: len(view) + 1})(), ValueError, "returned 5 for 4 bytes"),
+        (type("Negative", (), {"readinto": lambda self, view: -1})(), ValueError, "returned -1"),
+        (type("Word", (), {"readinto": lambda self, view: "1"})(), TypeError, "int"),
+        (type("Huge", (), {"readinto": lambda self, view: 2**70})(), OverflowError, ""),
     ],
 )
-def test_a_stream_that_breaks_the_rules_is_an_error(source: object, error: type[Exception]) -> None:
+def test_a_stream_that_breaks_the_rules_is_an_error(source: object, error: type[Exception], said: str) -> None:
     stream = InputStream(source)
     reader = Reader(stream)
     assert reader.read(CHUNK) is None
     assert isinstance(stream._exception, error)
+    assert said in str(stream._exception)
     reader.release()
 
 
@@ -370,7 +375,7 @@ def test_many_streams_on_many_threads() -> None:
                 assert reader.read_all(64) == DATA
                 del stream
                 reader.release()
-        except BaseException as failure:  # noqa: BLE001 - it is asserted on below
+        except BaseException as failure:
             failures.append(failure)
 
     threads = [threading.Thread(target=work) for _ in range(8)]

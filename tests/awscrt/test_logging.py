@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from awscrt import _awscrt, io
+from awscrt import io
 from awscrt.common import join_all_native_threads
 from awscrt.io import EventLoopGroup, LogLevel
 from awscrt.logging import CRT_LOG_FORMAT, LogSubject, init_logging, log, set_log_level
@@ -350,7 +350,9 @@ def test_stream(run_python, name):
         check=False,
     )
     assert done.returncode == 0
-    assert re.search(native_line("INFO", "event-loop", "id=0x[0-9a-f]+: Starting event-loop thread."), getattr(done, name))
+    assert re.search(
+        native_line("INFO", "event-loop", "id=0x[0-9a-f]+: Starting event-loop thread."), getattr(done, name)
+    )
     assert not (done.stderr if name == "stdout" else done.stdout)
 
 

@@ -45,7 +45,6 @@ class Tar:
         size: int | None = None,
         link: str | bytes = "",
         magic: bytes = b"ustar\x0000",
-        prefix: bytes = b"",
         fields: dict[int, bytes] | None = None,
     ) -> Tar:
         """Add an entry; `fields` puts bytes at offsets of its header, the checksum made to fit."""
@@ -61,7 +60,6 @@ class Tar:
             156: type,
             157: _bytes(link),
             257: magic,
-            345: prefix,
             **(fields or {}),
         }
         for offset, value in where.items():
@@ -189,7 +187,12 @@ def serve(body: bytes, kind: str = "application/octet-stream") -> Answer:
 def in_turn(*answers: Answer) -> Answer:
     """Each answer once, the last for ever."""
     left = list(answers)
-    return lambda handler: (left.pop(0) if len(left) > 1 else left[0])(handler)
+
+    def answer(handler: Handler) -> None:
+        now = left.pop(0) if len(left) > 1 else left[0]
+        now(handler)
+
+    return answer
 
 
 def cut(body: bytes, at: int, headers: dict[str, str] | None = None) -> Answer:

@@ -65,7 +65,7 @@ def test_long_names_of_both_formats_and_large_files_are_read(tar: Any, tmp_path:
     deep = "/".join(["d" * 50] * 6)
     large = os.urandom(1 << 20)
     tar.long_file(f"{ONE}/{deep}/pax", large).gnu(f"{ONE}/{deep}/gnu").entry("cut", b"2", magic=b"ustar  \0")
-    tar.entry("ustar", b"3", prefix=f"{ONE}/{'e' * 100}".encode())
+    tar.entry("ustar", b"3", fields={345: f"{ONE}/{'e' * 100}".encode()})
     tar.pax({"linkpath": "d" * 50, "mtime": "1.5"}).symlink(f"{ONE}/pax-link", "short")
     tar.gnu("d" * 50 + "/" + "d" * 50, type=b"K").symlink(f"{ONE}/gnu-link", "short")
     tar.pax({"comment": "0" * 40}, type=b"g")
@@ -239,7 +239,7 @@ SHAPES = [
         "F11",
         "prefix in GNU's format",
         "read in two ways",
-        lambda tar: tar.entry("x", magic=b"ustar  \0", prefix=ONE.encode()),
+        lambda tar: tar.entry("x", magic=b"ustar  \0", fields={345: ONE.encode()}),
     ),
     case("F11", "file with a slash", "has the part ''", lambda tar: tar.entry(f"{ONE}/x/")),
     case("F11", "extension at the end", "ends after", lambda tar: tar.pax({"path": "x"})),
@@ -361,7 +361,7 @@ def test_data_after_the_compressed_stream_is_refused(good: Any, tmp_path: Path, 
 
 def test_a_prefix_without_files_is_refused(good: Any, tmp_path: Path) -> None:
     path = good.write(tmp_path / "a.tar")
-    with pytest.raises(IntegrityError, match="no files below 'pack-1.0/crt/three'"):
+    with pytest.raises(IntegrityError, match=r"no files below 'pack-1\.0/crt/three'"):
         archive.extract(path, {f"{TOP}/crt/three": tmp_path / "three"})
     with pytest.raises(IntegrityError, match="no files below"):
         archive.extract(path, {f"{ONE}/empty": tmp_path / "three"})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from build_config.errors import IntegrityError, MachineError
-from build_config.fetch.download import Receiver, partial_name
+from build_config.fetch.download import PlaceError, Receiver, partial_name
 from build_config.fetch.index import Link
 from build_config.fetch.web import Client, Patience
 from build_config.model import Archive
@@ -72,6 +72,12 @@ def test_a_file_of_this_machine_is_copied(rig: Rig, body: bytes, tmp_path: Path)
     assert rig.receive(Link(str(path), path=path)) == body
     assert path.exists()
     assert rig.site.requests == []
+
+
+def test_a_file_of_this_machine_that_cannot_be_read_is_a_fault_of_its_place(rig: Rig, tmp_path: Path) -> None:
+    with pytest.raises(PlaceError, match="cannot be read") as fault:
+        rig.receive(Link("here", path=tmp_path / "none"))
+    assert fault.value.subject == str(tmp_path / "none")
 
 
 @pytest.mark.fault("F02")
@@ -207,7 +213,7 @@ def test_an_endless_file_is_left_at_the_pinned_size(rig: Rig, *, chunked: bool) 
 @pytest.mark.parametrize(("code", "requests"), [(503, 3), (429, 3), (404, 1), (403, 1)])
 def test_a_server_that_refuses_is_a_fault_of_the_machine(rig: Rig, answers: Any, code: int, requests: int) -> None:
     rig.site.answers["/f"] = answers.status(code, {"Retry-After": "1"})
-    rig.fails(MachineError, f"answers {code}")
+    rig.fails(PlaceError, f"answers {code}")
     assert len(rig.site.requests) == requests
 
 
@@ -295,6 +301,8 @@ def test_a_place_that_cannot_be_written_is_a_fault_of_the_machine(rig: Rig, answ
     rig.partial = Path(os.devnull, "x")
     with pytest.raises(MachineError, match="cannot be received: Not a directory") as fault:
         rig.receive()
+    # No other place would do better.
+    assert not isinstance(fault.value, PlaceError)
     assert "make room" in fault.value.hint
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ lines text eol=crlf
 run filter=evil
 wide working-tree-encoding=UTF-16
 """
+GIT = shutil.which("git") or "git"
 FILES = {
     ".gitattributes": ATTRIBUTES,
     "hidden": "still here\n",
@@ -46,7 +48,7 @@ class Repository:
 
     def git(self, *words: str) -> str:
         done = subprocess.run(
-            ["git", *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True
+            [GIT, *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
 
@@ -93,7 +95,11 @@ def test_the_files_are_those_committed_whatever_the_attributes_say(
 ) -> None:
     commit = repository.commit()
     digest, out = export(GitPin(repository.url, commit, ""), tmp_path, environment)
-    found = {p.relative_to(out).as_posix(): p.read_text() for p in out.rglob("*") if p.is_file() and not p.is_symlink()}
+    found = {
+        p.relative_to(out).as_posix(): p.read_bytes().decode()
+        for p in out.rglob("*")
+        if p.is_file() and not p.is_symlink()
+    }
     assert found == FILES
     assert (out / "link").readlink() == Path("inner/file")
     assert os.access(out / "run", os.X_OK)
@@ -117,9 +123,11 @@ def test_neither_hooks_nor_filters_nor_the_persons_settings_act(
         "[tar]\n\tumask = 0777\n"
     )
     (tmp_path / "a").write_text("* export-ignore\n")
+    # A repository made from such a template could not be used.
+    (hooks / "config").write_text(f'[url "file:///nowhere"]\n\tinsteadOf = {repository.url}\n')
     variables = {"GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "/nowhere", "GIT_CONFIG_COUNT": "x"}
     _, out = export(GitPin(repository.url, commit, ""), tmp_path, {**environment, **variables})
-    assert (out / "lines").read_text() == FILES["lines"]
+    assert (out / "lines").read_bytes() == FILES["lines"].encode()
     assert os.access(out / "run", os.X_OK)
     assert not (tmp_path / "acted").exists()
 
@@ -182,14 +190,8 @@ def test_a_commit_that_is_not_there_and_a_repository_that_is_not(
 def test_without_git_it_says_so(repository: Repository, tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "empty").mkdir()
     pin = GitPin(repository.url, repository.commit(), "")
-    before = os.environ["PATH"]
-    # The program is looked for with this process's PATH.
-    os.environ["PATH"] = str(tmp_path / "empty")
-    try:
-        with pytest.raises(MachineError, match="cannot start 'git'"):
-            export(pin, tmp_path, {**environment, "PATH": str(tmp_path / "empty")})
-    finally:
-        os.environ["PATH"] = before
+    with pytest.raises(MachineError, match="cannot start 'git'"):
+        export(pin, tmp_path, {**environment, "PATH": str(tmp_path / "empty")})
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Path:
         "home/.pip/pip.conf": "[global]\nindex-url = https://legacy/i\nproxy = http://legacy:1\n",
         "home/.config/pip/pip.conf": "[global]\nindex_url = https://user/i\nTimeout = 3\nfind-links =\n    /one\n    /two\n"
         "[download]\nextra-index-url = https://u:secret@e/1 https://e/2\ntrusted_host = H\n[install]\ntimeout = 99\n",
-        "xdg/pip/pip.conf": "[global]\nindex-url = https://xdg/i\ncert = /xdg%20/cert\n",
+        "xdg/pip/pip.conf": "[global]\nindex-url = https://xdg/i\ncert = /xdg%20/cert\nclient-cert = /xdg/client\n",
         "other/pip/pip.conf": "[global]\ncert = /other/cert\nclient-cert = ~/client\n",
         "moved/pip/pip.conf": "[global]\nindex-url = https://moved/i\n",
         "chosen.conf": "[global]\ntimeout = 7\n",

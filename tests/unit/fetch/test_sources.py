@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -82,7 +83,7 @@ def test_offline_with_a_warm_store_goes_on(obtain: Obtain, index: Any) -> None:
 
 @pytest.mark.fault("F04")
 def test_offline_with_a_cold_store_says_what_to_do(obtain: Obtain, index: Any, store: Store) -> None:
-    fault = fails(obtain, MachineError, "not in the store, and nowhere to be found", offline=True)
+    fault = fails(obtain, MachineError, "not in the store, and nowhere to be had", offline=True)
     assert "without --offline" in fault.hint
     assert "PIP_FIND_LINKS" in fault.hint
     assert index.requests == []
@@ -206,15 +207,29 @@ def test_the_next_index_is_asked_when_one_fails(
     assert FILE in other_site.paths()
 
 
+@pytest.mark.fault("F02")
+def test_a_wrong_file_is_told_before_an_index_that_lacks_it(obtain: Obtain, index: Any, answers: Any) -> None:
+    index.answers[FILE] = answers.serve(b"wrong")
+    fails(obtain, IntegrityError, "not the pinned file", variables={"PIP_EXTRA_INDEX_URL": f"{index.url}/other"})
+
+
 @pytest.mark.fault("F04")
 def test_no_index_at_all_says_why_of_each(obtain: Obtain, store: Store, tmp_path: Path, pauses: Any) -> None:
     variables = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_FIND_LINKS": str(tmp_path)}
-    fault = fails(obtain, MachineError, "nowhere to be found", variables=variables)
+    fault = fails(obtain, MachineError, "nowhere to be had", variables=variables)
     assert f"{tmp_path} does not hold it" in fault.what
     assert "http://127.0.0.1:1/simple/pack/: the connection failed" in fault.what
     assert "pip config list" in fault.hint
     assert pauses.taken == [1.0, 2.0]
     assert kinds(store) == []
+
+
+@pytest.mark.fault("F04")
+@pytest.mark.parametrize(("path", "why"), [(PAGE, "answers 404"), (FILE, "answers 404")])
+def test_one_index_that_lacks_it_says_what_to_do(obtain: Obtain, index: Any, answers: Any, path: str, why: str) -> None:
+    index.answers[path] = answers.status(404)
+    fault = fails(obtain, MachineError, f"{path}.*{why}")
+    assert "pip config list" in fault.hint
 
 
 @pytest.mark.fault("F05")
@@ -270,9 +285,11 @@ def committed(tmp_path: Path, environment: dict[str, str], sources: Sources) -> 
     (folder / ".clang-format").write_text("x\n")
     who = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
+    program = shutil.which("git") or "git"
+
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", *words], cwd=folder, env={**environment, **who}, capture_output=True, text=True, check=True
+            [program, *words], cwd=folder, env={**environment, **who}, capture_output=True, text=True, check=True
         ).stdout.strip()
 
     git("init", "--quiet")

@@ -313,6 +313,16 @@ class TestOrigins:
             entry = release.find(key)
             assert entry is not None
             assert entry.origin == "ci"
+            assert release.verify() == ()
+
+    def test_what_we_made_ourselves_comes_first(self, tmp_path: Path, key: Key, build: Build) -> None:
+        for origin in ("a", "m", "z"):
+            with Store(tmp_path, origin=origin, accept=frozenset({origin})) as job:
+                job.get_or_build(key, build)
+        with Store(tmp_path, origin="m") as own:
+            found = own.find(key)
+            assert found is not None
+            assert found.origin == "m"
 
     def test_an_entry_moved_among_those_of_another_origin_is_bad(
         self, tmp_path: Path, key: Key, build: Build, warnings: list[str]

@@ -116,6 +116,7 @@ class TestExplain:
         assert store.explain(key).state is State.BAD
         assert store.explain(key).state is State.BAD
         assert "more" in store.explain(key).reason
+        assert store.explain(key).nearest is None
         assert list(store.quarantined()) == []
 
 

@@ -55,7 +55,7 @@ def files(**changes: bytes | None) -> Callable[[Path], Path]:
         "licence": f"{DIST_INFO}/licenses/LICENSE",
         "other": "thing/_thing.cpython-311-x86_64-linux-gnu.so",
         "text": "thing/_text.so",
-        "copy": "thing/copy.py",
+        "stray": "tests/__init__.py",
     }
     return lambda folder: sound(folder, contents(changes={names[name]: data for name, data in changes.items()}))
 
@@ -275,7 +275,7 @@ def test_the_checkers_of_others_agree_on_a_sound_wheel(tmp_path: Path) -> None:
             files(metadata=METADATA.replace("text/markdown", "text/x-rst").encode() + b"`open"),
             "ERROR    `long_description` has syntax errors",
         ),
-        ("check-wheel-contents", files(copy=b"VALUE = 1\n"), "thing/__init__.py thing/copy.py"),
+        ("check-wheel-contents", files(stray=b"VALUE = 2\n"), "common toplevel name in library: tests/"),
     ],
 )
 def test_what_the_checkers_of_others_find_is_told(
