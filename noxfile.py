@@ -1,13 +1,38 @@
-"""The front door: one session a verb; each installs its pinned tools and calls `build_config`."""
+"""The front door: one session a verb; each installs its pinned tools and calls `build_config`.
+
+`nox -s wheels` with a nox that is installed, `python3 noxfile.py -s wheels` where there is none: it then comes from the
+package index, pinned by hash, into build/nox and nowhere else.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import nox
+ROOT = Path(__file__).resolve().parent
 
-ROOT = Path(__file__).parent
+
+def bring_nox() -> None:
+    """Make nox importable here and in the processes that nox starts."""
+    lock = ROOT / "requirements" / "nox.txt"
+    folder = ROOT / "build" / f"nox-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    if not folder.is_dir():
+        # --target, since a system's Python may refuse installs into itself (PEP 668) and have no venv.
+        fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+        words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+        subprocess.run([sys.executable, *words, "--target", fresh, "-r", lock], check=True)
+        fresh.rename(folder)
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = str(folder)
+
+
+if __name__ == "__main__":
+    bring_nox()
+
+import nox
 
 nox.options.sessions = ["wheels"]
 nox.options.reuse_existing_virtualenvs = True
@@ -16,6 +41,7 @@ nox.options.error_on_missing_interpreters = True
 
 def tools(session: nox.Session, *groups: str) -> None:
     """Install the hash-pinned tools of `requirements/GROUP.txt`, once for each state of these files."""
+    session.env["PYTHONPATH"] = ""  # a nox brought along is for nox alone
     locks = [ROOT / "requirements" / f"{group}.txt" for group in groups]
     state = hashlib.sha256(b"\0".join(lock.read_bytes() for lock in locks)).hexdigest()
     marker = Path(session.virtualenv.location) / "installed-tools"
@@ -91,3 +117,7 @@ def lock(session: nox.Session) -> None:
     """Write requirements/*.txt anew from requirements/*.in."""
     tools(session, "build", "lock")
     toolchain(session, "lock")
+
+
+if __name__ == "__main__":
+    nox.main()

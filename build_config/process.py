@@ -73,7 +73,8 @@ def run(
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as cause:
-        _end_group(process)
+        _signal_group(process)
+        _log(log, words, process.communicate()[0])
         failure = error or BuildError
         raise failure(f"{_name(words)} took longer than {timeout:g} s", subject=subject) from cause
     except BaseException:
@@ -83,10 +84,7 @@ def run(
         with _live_lock:
             _live.discard(process)
     done = Completed(words, process.returncode, (stdout or b"").decode(errors="replace"), time.monotonic() - started)
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8", errors="replace") as stream:
-            stream.write(f"$ {shlex.join(words)}\n{done.output}\n")
+    _log(log, words, stdout)
     if done.returncode != 0 and error is not None:
         said = (stderr or b"").decode(errors="replace")[-_TAIL_BYTES:] if output is Output.APART else done.tail()
         hint = f"the whole output is in {log}" if log is not None else ""
@@ -116,6 +114,13 @@ def _start(
     return process
 
 
+def _log(log: Path | None, words: tuple[str, ...], output: bytes | None) -> None:
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as stream:
+            stream.write(f"$ {shlex.join(words)}\n".encode(errors="replace") + (output or b"") + b"\n")
+
+
 def _name(words: tuple[str, ...]) -> str:
     """The beginning of a command: enough to tell which one it was."""
     short = shlex.join(words[:_NAME_WORDS])[:_NAME_LENGTH]
@@ -131,11 +136,16 @@ def end_all() -> None:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
+    _signal_group(process)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def _signal_group(process: subprocess.Popen[bytes]) -> None:
+    """Ask every process of the group to end, then make it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE_SECONDS)
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()

@@ -139,18 +139,6 @@ struct aws_input_stream *awscrt_input_stream_get(PyObject *stream) {
     return binding ? &binding->base : NULL;
 }
 
-PyObject *awscrt_input_stream_take_exception(PyObject *stream) {
-    PyObject *exception = PyObject_GetAttrString(stream, "_exception");
-    PyObject *none = awscrt_none();
-    if (!exception || awscrt_is_none(exception) || PyObject_SetAttrString(stream, "_exception", none)) {
-        Py_DecRef(exception);
-        exception = NULL;
-        PyErr_Clear();
-    }
-    Py_DecRef(none);
-    return exception;
-}
-
 static PyObject *s_new(PyObject *module, PyObject *self) {
     (void)module;
     struct stream_binding *binding = awscrt_new(sizeof(*binding));

@@ -26,13 +26,9 @@ struct aws_tls_ctx *awscrt_tls_context_get(PyObject *context);
 struct aws_tls_connection_options *awscrt_tls_connection_options_get(PyObject *options);
 struct aws_pkcs11_lib *awscrt_pkcs11_lib_get(PyObject *lib);
 
-/* Acquire and release it as any native stream: the Python object lives while native code has it. */
+/* Acquire and release it as any native stream: the Python object lives while native code has it. The exception by which the
+ * Python stream broke a read, a seek or the question for its length waits in the object's attribute `_exception`. */
 struct aws_input_stream *awscrt_input_stream_get(PyObject *stream);
-
-/* The exception by which the Python stream broke its last read, seek or length, and forgets it: a new reference, or NULL
- * with nothing set if it broke none. For the operation that the stream belongs to, when it ends in an error; it puts the
- * exception in front of the error's code. */
-PyObject *awscrt_input_stream_take_exception(PyObject *stream);
 
 /* Reads an awscrt.io.SocketOptions. False with an exception set. */
 bool awscrt_socket_options_from_py(struct aws_socket_options *options, PyObject *py_options);

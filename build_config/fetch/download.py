@@ -136,6 +136,8 @@ class Receiver:
                 if received > self._archive.size:
                     break
                 sink.write(piece)
+                # So that a killed process leaves what it has received.
+                sink.flush()
                 hasher.update(piece)
                 if self._progress is not None:
                     self._progress(received, self._archive.size)

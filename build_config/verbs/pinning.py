@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from .. import requirements
-from ..fetch.pins import describe
+from ..fetch.pins import describe, describe_commit
 from .context import Context
 
 TEACHES_PINS = """\
 Reads an archive that you have downloaded and checked, and writes what crt/pins.toml would say of it to stdout.
 Compare before you replace: git diff shows which library's sources moved.
+With --git, writes the table that pins one library's commit, for those who take sources from repositories.
 """
 
 
@@ -21,7 +22,9 @@ def nothing(parser: argparse.ArgumentParser) -> None:
 
 
 def choose_archive(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("archive", type=Path, metavar="ARCHIVE", help="the sdist, as downloaded")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("archive", nargs="?", type=Path, metavar="ARCHIVE", help="the sdist, as downloaded")
+    what.add_argument("--git", nargs=3, metavar=("LIBRARY", "URL", "COMMIT"), help="pin a commit instead")
 
 
 def lock(context: Context) -> int:
@@ -31,5 +34,11 @@ def lock(context: Context) -> int:
 
 
 def pins(context: Context) -> int:
-    context.report.line(describe(context.arguments.archive))
+    arguments = context.arguments
+    if arguments.git:
+        library, url, commit = arguments.git
+        text = describe_commit(library, url, commit, environment=context.environment)
+    else:
+        text = describe(arguments.archive)
+    context.report.line(text)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import inspect
-import mmap
 import sys
 import threading
 import time

@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import hashlib
 import hmac
-import mmap
 import os
 import sys
 import threading

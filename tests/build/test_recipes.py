@@ -105,17 +105,6 @@ def test_what_a_recipe_says_in_place_of_a_probe_is_what_the_probe_says(
     assert (tmp_path / "out" / header).read_bytes() == (gcc["aws-c-common"] / header).read_bytes()
 
 
-def test_no_probe_of_the_processor_is_answered_no(zig: Mapping[str, Path]) -> None:
-    found = answers(zig)
-    refused = {
-        name for library in ("s2n", "aws-lc", "aws-c-common", "aws-checksums") for name, answer in found[library].items()
-        if answer == "0"
-    }  # fmt: skip
-    foreign = {"AWS_ARCH_ARM32", "AWS_HAVE_WINAPI_DESKTOP"}
-    foreign |= {"AWS_ARCH_ARM64", "AWS_HAVE_ARM32_CRC", "AWS_HAVE_ARMv8_1", "HAVE_MTUNE_NEOVERSE_V1"}
-    assert refused <= foreign
-
-
 def test_every_library_has_its_notices(zig: Mapping[str, Path], catalog: Catalog) -> None:
     for name, folder in zig.items():
         for file in catalog.recipes[name].licence_files:

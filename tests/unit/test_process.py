@@ -68,10 +68,12 @@ def test_the_environment_is_only_what_is_given(tmp_path: Path) -> None:
 
 @pytest.mark.fault("F32")
 def test_a_timeout_leaves_no_grandchild(tmp_path: Path) -> None:
-    note = tmp_path / "pid"
+    note, log = tmp_path / "pid", tmp_path / "log"
+    code = "print('so far', flush=True)\n" + _SPAWN
     with pytest.raises(BuildError, match="took longer than"):
-        process.run([sys.executable, "-c", _SPAWN, str(note)], cwd=tmp_path, env=dict(os.environ), timeout=3)
+        process.run([sys.executable, "-c", code, str(note)], cwd=tmp_path, env=dict(os.environ), timeout=3, log=log)
     assert _wait_gone(int(note.read_text()))
+    assert "so far" in log.read_text()
 
 
 @pytest.mark.fault("F32")

@@ -91,6 +91,14 @@ def test_no_build_id_no_versions() -> None:
     assert (found.build_id, found.versions, found.stack_protector, found.fortified) == ("", (), False, False)
 
 
+def test_a_stack_protector_that_is_linked_in_is_seen_by_its_code() -> None:
+    loads_canary = bytes.fromhex("64488b0c2528000000")  # mov %fs:0x28,%rcx
+    made = Elf(imports=PYTHON, rodata=b"\x90" + loads_canary)
+    assert binary.facts(build(made)).stack_protector
+    assert not binary.facts(build(replace(made, load_flags=4))).stack_protector
+    assert not binary.facts(build(replace(made, arch="aarch64"))).stack_protector
+
+
 def test_the_older_hash_table_counts_symbols_too() -> None:
     found = binary.facts(build(Elf(gnu_hash=False)))
     assert (found.exported, found.undefined) == (SOUND.exported, SOUND.undefined)

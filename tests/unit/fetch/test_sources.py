@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from build_config.key import Key
 from build_config.model import GitPin, Source
 from build_config.store import Store
 
+ROOT = Path(__file__).parents[3]
 PAGE = "/simple/pack/"
 FILE = "/files/pack-1.0.tar.gz"
 Obtain = Callable[..., "dict[str, Path]"]
@@ -132,6 +137,55 @@ def test_a_download_that_broke_off_leaves_no_entry_and_is_gone_on_from(
     index.requests.clear()
     assert len(obtain()) == 2
     assert index.requests[-1][1]["range"] == "bytes=300-"
+
+
+_CHILD = """
+import json, sys
+from pathlib import Path
+from build_config.fetch import sources
+from build_config.model import Archive
+from build_config.store import Store
+archive, root, environment = json.loads(sys.argv[1])
+with Store(Path(root)) as store:
+    sources.obtain_archive(Archive(**archive), store, offline=False, environment=environment)
+"""
+
+
+@pytest.mark.fault("F14")
+def test_after_a_kill_the_next_run_goes_on(
+    obtain: Obtain,
+    index: Any,
+    store: Store,
+    answers: Any,
+    packed: bytes,
+    sources: Sources,
+    environment: dict[str, str],
+) -> None:
+    released = threading.Event()
+
+    def stuck(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(packed)))
+        handler.end_headers()
+        handler.wfile.write(packed[:200])
+        handler.wfile.flush()
+        released.wait(30)
+
+    index.answers[FILE] = stuck
+    variables = {**environment, "PIP_INDEX_URL": f"{index.url}/simple", "PIP_TIMEOUT": "60"}
+    arguments = json.dumps([asdict(sources[0].archive), str(store.root), variables])
+    with subprocess.Popen([sys.executable, "-c", _CHILD, arguments], cwd=ROOT) as child:
+        partial = store.root / "partial" / f"{sources[0].archive.sha256}.part"
+        while child.poll() is None and not (partial.exists() and partial.stat().st_size == 200):
+            time.sleep(0.01)
+        child.kill()
+    released.set()
+    assert child.returncode == -signal.SIGKILL
+    index.answers[FILE] = answers.ranged(packed)
+    assert tree.digest(obtain()["one"]) == sources[0].tree
+    assert index.requests[-1][1]["range"] == "bytes=200-"
+    assert list((store.root / "partial").iterdir()) == []
+    assert not list((store.root / "v1" / "tmp").iterdir())
 
 
 @pytest.mark.fault("F02", "F03")
