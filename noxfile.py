@@ -32,7 +32,7 @@ def bring_nox() -> None:
 if __name__ == "__main__":
     bring_nox()
 
-import nox
+import nox  # noqa: E402 - it may have to be brought first
 
 nox.options.sessions = ["wheels"]
 nox.options.reuse_existing_virtualenvs = True

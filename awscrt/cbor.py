@@ -155,7 +155,7 @@ class AwsCborEncoder(NativeResource):
         """Write a break: the end of an item of indefinite length."""
         _awscrt.cbor_encoder_write_break(self._binding)
 
-    def write_bool(self, val: bool) -> None:  # noqa: FBT001 - as published
+    def write_bool(self, val: bool) -> None:
         """Write true or false, by the truth of `val`."""
         _awscrt.cbor_encoder_write_bool(self._binding, val)
 

@@ -92,7 +92,7 @@ class XXHash(NativeResource):
         return XXHash(_awscrt.xxhash3_128_new(seed))
 
     @staticmethod
-    def compute_xxhash64(input: _Buffer, seed: int = 0) -> bytes:  # noqa: A002 - the public name of the parameter
+    def compute_xxhash64(input: _Buffer, seed: int = 0) -> bytes:
         """XXH64 of a whole buffer: 8 bytes.
 
         Raises:
@@ -102,7 +102,7 @@ class XXHash(NativeResource):
         return _awscrt.xxhash64_compute(input, seed)
 
     @staticmethod
-    def compute_xxhash3_64(input: _Buffer, seed: int = 0) -> bytes:  # noqa: A002 - the public name of the parameter
+    def compute_xxhash3_64(input: _Buffer, seed: int = 0) -> bytes:
         """XXH3 of 64 bits of a whole buffer: 8 bytes.
 
         Raises:
@@ -112,7 +112,7 @@ class XXHash(NativeResource):
         return _awscrt.xxhash3_64_compute(input, seed)
 
     @staticmethod
-    def compute_xxhash3_128(input: _Buffer, seed: int = 0) -> bytes:  # noqa: A002 - the public name of the parameter
+    def compute_xxhash3_128(input: _Buffer, seed: int = 0) -> bytes:
         """XXH3 of 128 bits of a whole buffer: 16 bytes.
 
         Raises:
@@ -121,7 +121,7 @@ class XXHash(NativeResource):
         """
         return _awscrt.xxhash3_128_compute(input, seed)
 
-    def update(self, input: _Buffer) -> None:  # noqa: A002 - the public name of the parameter
+    def update(self, input: _Buffer) -> None:
         """Feed a piece.
 
         Raises:

@@ -71,8 +71,7 @@ class Hash:
     def digest(self, truncate_to: int = 0) -> bytes:
         """The hash of all pieces. Can be taken once.
 
-        Args:
-            truncate_to: how many of its first bytes to return; 0, or more than it has, means all.
+        `truncate_to` says how many of its first bytes to return; 0, or more than it has, means all.
 
         Raises:
             OverflowError: `truncate_to` is negative.
@@ -92,10 +91,7 @@ class HMAC:
 
     @staticmethod
     def sha256_hmac_new(secret_key: _Text) -> HMAC:
-        """A new HMAC with SHA-256: 32 bytes.
-
-        Args:
-            secret_key: bytes-like, or `str`, which is encoded as UTF-8; of any length.
+        """A new HMAC with SHA-256: 32 bytes. The key is bytes-like, or `str`, which is encoded as UTF-8; of any length.
 
         Raises:
             TypeError: `secret_key` is neither.
@@ -114,8 +110,7 @@ class HMAC:
     def digest(self, truncate_to: int = 0) -> bytes:
         """The code of all pieces. Can be taken once. Compare it by `hmac.compare_digest`.
 
-        Args:
-            truncate_to: how many of its first bytes to return; 0, or more than it has, means all.
+        `truncate_to` says how many of its first bytes to return; 0, or more than it has, means all.
 
         Raises:
             OverflowError: `truncate_to` is negative.
@@ -263,19 +258,11 @@ class ED25519(NativeResource):
         return ED25519(_awscrt.ed25519_new_generate())
 
     def export_public_key(self, export_format: ED25519ExportFormat) -> bytes:
-        """The public key.
-
-        Raises:
-            RuntimeError: there is no such format.
-        """
+        """The public key. RuntimeError: there is no such format."""
         return _awscrt.ed25519_export_public_key(self._binding, export_format)
 
     def export_private_key(self, export_format: ED25519ExportFormat) -> bytes:
-        """The private key.
-
-        Raises:
-            RuntimeError: there is no such format.
-        """
+        """The private key. RuntimeError: there is no such format."""
         return _awscrt.ed25519_export_private_key(self._binding, export_format)
 
 
@@ -321,7 +308,7 @@ class EC(NativeResource):
         self._binding = binding
 
     @staticmethod
-    def new_generate(type: ECType) -> EC:  # noqa: A002 - the public name of the parameter
+    def new_generate(type: ECType) -> EC:
         """A new pair, at random.
 
         Raises:
@@ -354,9 +341,7 @@ class EC(NativeResource):
     def decode_der_signature_to_padded_pair(signature: _Buffer, pad_to: int) -> bytes:
         """The two numbers of a signature in DER, one after the other, as JOSE has them (RFC 7518, 3.4).
 
-        Args:
-            signature: in DER.
-            pad_to: the length of each number in bytes: 32 for P-256, 48 for P-384; at most 256.
+        `pad_to` is the length of each number in bytes: 32 for P-256, 48 for P-384; at most 256.
 
         Raises:
             RuntimeError: it is not such a signature, or a number is longer than `pad_to`.

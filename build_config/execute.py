@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import extension, repair, trial, verify
+from . import extension, process, repair, trial, verify
 from .errors import TrialError
 from .extension import Extension
 from .key import Key
@@ -102,15 +104,25 @@ class Execution:
         node = self._node(Step.TRIAL, wheel)
         started = time.monotonic()
         self.listener.begun(node)
-        tried = []
-        for number, interpreter in enumerate(suitable):
-            self.listener.moved(node, number, len(suitable), f"{interpreter.abi} {interpreter.version}")
-            tried.append(self._trial(wheel, interpreter, again=again))
+        ended = itertools.count(1)
+
+        def trial_on(interpreter: Interpreter) -> Tried:
+            done = self._trial(wheel, interpreter, again=again)
+            self.listener.moved(node, next(ended), len(suitable), f"{done.interpreter} done")
+            return done
+
+        with ThreadPoolExecutor(self.workspace.jobs) as pool:
+            try:
+                tried = tuple(pool.map(trial_on, suitable))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                process.end_all()
+                raise
         findings = tuple(finding for one in tried for finding in one.findings)
         good = Status.REUSED if all(one.reused for one in tried) else Status.BUILT
         status = Status.FAILED if findings else good
         self.provision.end(Result(node, status, wheel.artifact, time.monotonic() - started, findings))
-        return tuple(tried)
+        return tried
 
     def _trial(self, wheel: Made, interpreter: Interpreter, *, again: bool) -> Tried:
         root = self.workspace.root

@@ -144,7 +144,7 @@ class ConsoleListener(Listener):
 
     def moved(self, node: Node, done: int, total: int | None, what: str = "") -> None:
         if what:
-            text = f"{what} ({done + 1} of {total})"
+            text = f"{what} ({done} of {total})"
         else:
             text = f"{human_size(done)} of {human_size(total)}" if total else human_size(done)
         with self._lock:

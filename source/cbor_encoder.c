@@ -83,7 +83,13 @@ static PyObject *s_cbor_encoder_write_bytes(PyObject *module, PyObject *const *a
 static PyObject *s_cbor_encoder_write_text(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     struct awscrt_cbor_encoder *self = s_encoder(args, count, 2);
-    return s_result(self != NULL && awscrt_cbor_write_text(self, args[1]));
+    if (self == NULL) {
+        return NULL;
+    }
+    if (!awscrt_is_text(args[1])) {
+        return PyErr_Format(PyExc_TypeError, "expected str for CBOR text, not %R", args[1]->ob_type);
+    }
+    return s_result(awscrt_cbor_write_text(self, args[1]));
 }
 
 static PyObject *s_cbor_encoder_write_bool(PyObject *module, PyObject *const *args, Py_ssize_t count) {

@@ -30,6 +30,7 @@ bool awscrt_cbor_reserve(struct awscrt_cbor_encoder *self, size_t size);
 bool awscrt_cbor_write_int(struct awscrt_cbor_encoder *self, PyObject *value, PyObject *out_of_range);
 bool awscrt_cbor_write_float(struct awscrt_cbor_encoder *self, PyObject *value);
 bool awscrt_cbor_write_bytes(struct awscrt_cbor_encoder *self, PyObject *value);
+/* `value` is a str. */
 bool awscrt_cbor_write_text(struct awscrt_cbor_encoder *self, PyObject *value);
 bool awscrt_cbor_write_bool(struct awscrt_cbor_encoder *self, bool value);
 bool awscrt_cbor_write_plain(struct awscrt_cbor_encoder *self, void (*write)(struct aws_cbor_encoder *native));

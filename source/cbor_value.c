@@ -30,28 +30,37 @@ static bool s_is_float(PyObject *object) {
     return object->ob_type == &PyFloat_Type || PyType_IsSubtype(object->ob_type, &PyFloat_Type);
 }
 
-bool awscrt_cbor_write_int(struct awscrt_cbor_encoder *self, PyObject *value, PyObject *out_of_range) {
-    int overflow = 0;
-    long long small = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (small == -1 && overflow == 0 && PyErr_Occurred() != NULL) {
+/* The argument of a negative integer n, which is -1 - n, for one below -2**63; false if it is below -2**64. No method of
+ * the value is called: that of a subclass could change the container that is being written. */
+static bool s_negative_argument(PyObject *value, uint64_t *argument) {
+    const double lowest = -18446744073709551616.0; /* -2**64 */
+    uint64_t lower_bits = PyLong_AsUnsignedLongLongMask(value);
+    double rounded = PyLong_AsDouble(value);
+    if (rounded == -1.0 && PyErr_Occurred() != NULL) {
+        PyErr_Clear(); /* it is beyond the range of a double */
         return false;
     }
-    uint64_t argument = (uint64_t)small;
+    *argument = ~lower_bits;
+    /* What lies within a few thousand of the limit is rounded to it; the lower bits tell the sides apart. */
+    return rounded > lowest || (rounded == lowest && lower_bits <= INT64_MAX);
+}
+
+bool awscrt_cbor_write_int(struct awscrt_cbor_encoder *self, PyObject *value, PyObject *out_of_range) {
+    int overflow;
+    long long small = PyLong_AsLongLongAndOverflow(value, &overflow);
     bool negative = overflow < 0 || (overflow == 0 && small < 0);
-    if (overflow != 0) {
-        /* The argument of a negative integer n is -1 - n, which is ~n. */
-        PyObject *wide = negative ? PyNumber_Invert(value) : value;
-        argument = wide != NULL ? PyLong_AsUnsignedLongLong(wide) : UINT64_MAX;
-        if (negative) {
-            Py_DecRef(wide);
-        }
-        if (argument == UINT64_MAX && PyErr_Occurred() != NULL) {
-            PyErr_Clear();
-            PyErr_SetString(out_of_range, "a CBOR integer is between -2**64 and 2**64 - 1; big ones are not supported");
-            return false;
-        }
-    } else if (negative) {
-        argument = ~argument;
+    bool in_range = true;
+    uint64_t argument = (uint64_t)(negative ? ~small : small);
+    if (overflow < 0) {
+        in_range = s_negative_argument(value, &argument);
+    } else if (overflow > 0) {
+        argument = PyLong_AsUnsignedLongLong(value);
+        in_range = argument != UINT64_MAX || PyErr_Occurred() == NULL;
+    }
+    if (!in_range) {
+        PyErr_Clear();
+        PyErr_SetString(out_of_range, "a CBOR integer is between -2**64 and 2**64 - 1; big ones are not supported");
+        return false;
     }
     if (!awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD)) {
         return false;
@@ -75,28 +84,37 @@ bool awscrt_cbor_write_float(struct awscrt_cbor_encoder *self, PyObject *value) 
 
 typedef void(string_writer)(struct aws_cbor_encoder *native, struct aws_byte_cursor contents);
 
-/* Takes the buffer. */
-static bool s_write_string(struct awscrt_cbor_encoder *self, struct awscrt_buffer *contents, string_writer *write) {
-    bool reserved = awscrt_cbor_reserve(self, aws_add_size_saturating(AWSCRT_CBOR_MAX_HEAD, contents->cursor.len));
-    if (reserved) {
-        write(self->native, contents->cursor);
+static bool s_write_string(struct awscrt_cbor_encoder *self, struct aws_byte_cursor contents, string_writer *write) {
+    if (!awscrt_cbor_reserve(self, aws_add_size_saturating(AWSCRT_CBOR_MAX_HEAD, contents.len))) {
+        return false;
     }
-    awscrt_buffer_release(contents);
-    return reserved;
+    write(self->native, contents);
+    return true;
+}
+
+/* The contents of `bytes`. */
+static struct aws_byte_cursor s_contents(PyObject *bytes) {
+    return aws_byte_cursor_from_array(PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
 }
 
 bool awscrt_cbor_write_bytes(struct awscrt_cbor_encoder *self, PyObject *value) {
-    struct awscrt_buffer contents = {0};
-    return awscrt_buffer_acquire(&contents, value) && s_write_string(self, &contents, aws_cbor_encoder_write_bytes);
+    if (awscrt_is_bytes(value)) {
+        return s_write_string(self, s_contents(value), aws_cbor_encoder_write_bytes);
+    }
+    struct awscrt_buffer buffer = {0};
+    if (!awscrt_buffer_acquire(&buffer, value)) {
+        return false;
+    }
+    bool written = s_write_string(self, buffer.cursor, aws_cbor_encoder_write_bytes);
+    awscrt_buffer_release(&buffer);
+    return written;
 }
 
 bool awscrt_cbor_write_text(struct awscrt_cbor_encoder *self, PyObject *value) {
-    struct awscrt_buffer contents = {0};
-    if (!awscrt_is_text(value)) {
-        PyErr_Format(PyExc_TypeError, "expected str for CBOR text, not %R", value->ob_type);
-        return false;
-    }
-    return awscrt_buffer_acquire_text(&contents, value) && s_write_string(self, &contents, aws_cbor_encoder_write_text);
+    PyObject *utf8 = PyUnicode_AsUTF8String(value);
+    bool written = utf8 != NULL && s_write_string(self, s_contents(utf8), aws_cbor_encoder_write_text);
+    Py_DecRef(utf8);
+    return written;
 }
 
 bool awscrt_cbor_write_plain(struct awscrt_cbor_encoder *self, void (*write)(struct aws_cbor_encoder *native)) {
@@ -181,7 +199,7 @@ s_begin_container(struct awscrt_cbor_encoder *self, struct levels *levels, PyObj
 }
 
 /* The next item in a container: a new reference, or NULL at its end. False with RuntimeError if the container has become
- * shorter meanwhile: writing an instance of a subclass of int may run Python code. */
+ * shorter meanwhile, as another thread can make it where there is no GIL. */
 static bool s_next(struct level *level, PyObject **item) {
     *item = level->value;
     level->value = NULL;
@@ -189,14 +207,13 @@ static bool s_next(struct level *level, PyObject **item) {
         return true;
     }
     --level->remaining;
-    if (level->is_dict) {
-        if (PyDict_Next(level->container, &level->position, item, &level->value)) {
-            Py_IncRef(level->value);
-        }
-    } else if (level->position < PyList_Size(level->container)) {
+    if (!level->is_dict) {
         *item = PyList_GetItem(level->container, level->position++);
+    } else if (PyDict_Next(level->container, &level->position, item, &level->value)) {
+        Py_IncRef(level->value);
     }
     if (*item == NULL) {
+        PyErr_Clear();
         PyErr_SetString(PyExc_RuntimeError, "a container became shorter while it was written");
         return false;
     }
@@ -206,29 +223,27 @@ static bool s_next(struct level *level, PyObject **item) {
 
 /* Writes an item, of a container only the head: it is then on top of the levels. */
 static bool s_write_item(struct awscrt_cbor_encoder *self, struct levels *levels, PyObject *item) {
-    if (awscrt_is_text(item)) {
+    unsigned long flags = PyType_GetFlags(item->ob_type);
+    if (flags & Py_TPFLAGS_UNICODE_SUBCLASS) {
         return awscrt_cbor_write_text(self, item);
     }
     if (item == (PyObject *)(void *)&_Py_TrueStruct || item == (PyObject *)(void *)&_Py_FalseStruct) {
         return awscrt_cbor_write_bool(self, item == (PyObject *)(void *)&_Py_TrueStruct);
     }
-    if (awscrt_cbor_has_flag(item, Py_TPFLAGS_LONG_SUBCLASS)) {
+    if (flags & Py_TPFLAGS_LONG_SUBCLASS) {
         return awscrt_cbor_write_int(self, item, PyExc_OverflowError);
     }
     if (awscrt_is_none(item)) {
         return awscrt_cbor_write_plain(self, aws_cbor_encoder_write_null);
     }
-    if (s_is_float(item)) {
-        return awscrt_cbor_write_float(self, item);
-    }
-    if (awscrt_is_bytes(item)) {
+    if (flags & Py_TPFLAGS_BYTES_SUBCLASS) {
         return awscrt_cbor_write_bytes(self, item);
     }
-    if (awscrt_cbor_has_flag(item, Py_TPFLAGS_LIST_SUBCLASS)) {
-        return s_begin_container(self, levels, item, false);
+    if (flags & (Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_DICT_SUBCLASS)) {
+        return s_begin_container(self, levels, item, (flags & Py_TPFLAGS_DICT_SUBCLASS) != 0);
     }
-    if (awscrt_cbor_has_flag(item, Py_TPFLAGS_DICT_SUBCLASS)) {
-        return s_begin_container(self, levels, item, true);
+    if (s_is_float(item)) {
+        return awscrt_cbor_write_float(self, item);
     }
     PyErr_Format(PyExc_ValueError, "Not supported type %R", item->ob_type);
     return false;

@@ -221,6 +221,8 @@ static void s_free_records(struct record *records) {
     }
 }
 
+/* All libraries are started before the first line is let through: each brings the names of its subjects, and its start
+ * would log in the middle of naming one. */
 static void s_switch(enum sink sink, enum aws_log_level level, FILE *stream, bool owns_stream) {
     aws_mutex_lock(&s_lock);
     FILE *closing = s_owns_stream ? s_stream : NULL;
@@ -250,12 +252,6 @@ void awscrt_logging_fork_done(bool in_child) {
 }
 
 /* ------------------------------------------------------------------------------------------------ for Python */
-
-/* Every file of the C libraries brings the names of its own subjects when it starts. */
-static bool s_know_subject(aws_log_subject_t subject) {
-    bool known_at_import = subject < AWS_LOG_SUBJECT_BEGIN_RANGE(AWS_C_COMMON_PACKAGE_ID + 1);
-    return known_at_import || awscrt_start_io();
-}
 
 /* "O&" of PyArg_ParseTuple. */
 static int s_convert_level(PyObject *object, void *level_out) {
@@ -288,7 +284,8 @@ static PyObject *s_init_logging(PyObject *module, PyObject *arguments) {
     enum aws_log_level level = AWS_LL_NONE;
     PyObject *name = NULL;
     PyObject *path = NULL;
-    if (!PyArg_ParseTuple(arguments, "O&O", s_convert_level, &level, &name) || !PyUnicode_FSConverter(name, &path)) {
+    if (!PyArg_ParseTuple(arguments, "O&O", s_convert_level, &level, &name) || !awscrt_start_io() ||
+        !PyUnicode_FSConverter(name, &path)) {
         return NULL;
     }
     bool owned = false;
@@ -307,7 +304,7 @@ static PyObject *s_init_logging(PyObject *module, PyObject *arguments) {
 static PyObject *s_log_to_queue(PyObject *module, PyObject *argument) {
     (void)module;
     enum aws_log_level level = AWS_LL_NONE;
-    if (!s_convert_level(argument, &level)) {
+    if (!s_convert_level(argument, &level) || !awscrt_start_io()) {
         return NULL;
     }
     AWSCRT_ALLOW_THREADS_BEGIN
@@ -322,7 +319,11 @@ static PyObject *s_set_log_level(PyObject *module, PyObject *argument) {
     if (!s_convert_level(argument, &level)) {
         return NULL;
     }
-    aws_atomic_store_int(&s_level, (size_t)level);
+    aws_mutex_lock(&s_lock);
+    if (s_sink != SINK_NONE) {
+        aws_atomic_store_int(&s_level, (size_t)level);
+    }
+    aws_mutex_unlock(&s_lock);
     return awscrt_none();
 }
 
@@ -362,7 +363,7 @@ static PyObject *s_log_message(PyObject *module, PyObject *arguments) {
 static PyObject *s_get_log_subject_name(PyObject *module, PyObject *argument) {
     (void)module;
     uint32_t subject = 0;
-    if (!awscrt_convert_u32(argument, &subject) || !s_know_subject(subject)) {
+    if (!awscrt_convert_u32(argument, &subject)) {
         return NULL;
     }
     return PyUnicode_FromString(aws_log_subject_name(subject));

@@ -123,9 +123,9 @@ int awscrt_convert_size(PyObject *object, void *size_out);
  *
  * `bytes` are immutable, so a reference and their address suffice. For any other exporter a memoryview is held: it keeps
  * the export open (PEP 3118), so the address stays valid until the view is let go. The Py_buffer functions are in the
- * stable ABI from 3.11 only; the address is therefore read by PyObject_AsReadBuffer or PyObject_AsWriteBuffer, which are
- * in it since 3.2 and remain exported for it. They were deprecated because they close the export they opened before
- * returning: harmless here, where the object they are asked about is the memoryview, whose own export is still open.
+ * stable ABI from 3.11 only; the address is therefore read by PyObject_AsReadBuffer, which is in it since 3.2 and remains
+ * exported for it. It was deprecated because it closes the export that it opened before it returns: harmless here, where
+ * the object it is asked about is the memoryview, whose own export is still open.
  *
  * Start from a zeroed struct. */
 struct awscrt_buffer {

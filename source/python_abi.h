@@ -187,21 +187,13 @@ ABI_DATA struct _longobject _Py_TrueStruct;
 ABI_DATA struct _longobject _Py_FalseStruct;
 ABI_DATA PyTypeObject PyFloat_Type;
 
-ABI_DATA PyObject *PyExc_BufferError;
-ABI_DATA PyObject *PyExc_Exception;
-ABI_DATA PyObject *PyExc_FileNotFoundError;
 ABI_DATA PyObject *PyExc_ImportError;
-ABI_DATA PyObject *PyExc_IndexError;
-ABI_DATA PyObject *PyExc_KeyError;
 ABI_DATA PyObject *PyExc_MemoryError;
-ABI_DATA PyObject *PyExc_NotImplementedError;
 ABI_DATA PyObject *PyExc_OSError;
 ABI_DATA PyObject *PyExc_OverflowError;
-ABI_DATA PyObject *PyExc_PermissionError;
 ABI_DATA PyObject *PyExc_RecursionError;
 ABI_DATA PyObject *PyExc_RuntimeError;
 ABI_DATA PyObject *PyExc_RuntimeWarning;
-ABI_DATA PyObject *PyExc_TimeoutError;
 ABI_DATA PyObject *PyExc_TypeError;
 ABI_DATA PyObject *PyExc_ValueError;
 
@@ -217,19 +209,11 @@ const char *Py_GetVersion(void);
 PyObject *PyObject_GetAttrString(PyObject *, const char *);
 int PyObject_SetAttrString(PyObject *, const char *, PyObject *);
 PyObject *PyObject_CallObject(PyObject *, PyObject *);
-PyObject *PyObject_CallFunction(PyObject *, const char *, ...);
 PyObject *PyObject_CallFunctionObjArgs(PyObject *, ...);
 PyObject *PyObject_CallMethod(PyObject *, const char *, const char *, ...);
-PyObject *PyObject_CallMethodObjArgs(PyObject *, PyObject *, ...);
-PyObject *PyObject_GetIter(PyObject *);
-PyObject *PyIter_Next(PyObject *);
-PyObject *PyObject_Str(PyObject *);
 PyObject *PyObject_Type(PyObject *);
 int PyObject_IsTrue(PyObject *);
-int PyObject_IsInstance(PyObject *, PyObject *);
 int PyObject_AsReadBuffer(PyObject *, const void **, Py_ssize_t *);
-int PyObject_AsWriteBuffer(PyObject *, void **, Py_ssize_t *);
-int PyCallable_Check(PyObject *);
 unsigned long PyType_GetFlags(PyTypeObject *);
 int PyType_IsSubtype(PyTypeObject *, PyTypeObject *);
 
@@ -240,12 +224,11 @@ PyObject *PyLong_FromUnsignedLong(unsigned long);
 PyObject *PyLong_FromLongLong(long long);
 PyObject *PyLong_FromUnsignedLongLong(unsigned long long);
 PyObject *PyLong_FromSize_t(size_t);
-PyObject *PyLong_FromSsize_t(Py_ssize_t);
-long PyLong_AsLong(PyObject *);
 long long PyLong_AsLongLong(PyObject *);
 long long PyLong_AsLongLongAndOverflow(PyObject *, int *);
-unsigned long PyLong_AsUnsignedLong(PyObject *);
 unsigned long long PyLong_AsUnsignedLongLong(PyObject *);
+unsigned long long PyLong_AsUnsignedLongLongMask(PyObject *);
+double PyLong_AsDouble(PyObject *);
 PyObject *PyNumber_Index(PyObject *);
 PyObject *PyNumber_Invert(PyObject *);
 
@@ -259,7 +242,6 @@ Py_ssize_t PyBytes_Size(PyObject *);
 
 PyObject *PyUnicode_FromString(const char *);
 PyObject *PyUnicode_FromStringAndSize(const char *, Py_ssize_t);
-PyObject *PyUnicode_FromFormat(const char *, ...);
 PyObject *PyUnicode_DecodeUTF8(const char *, Py_ssize_t, const char *);
 PyObject *PyUnicode_AsUTF8String(PyObject *);
 int PyUnicode_CompareWithASCIIString(PyObject *, const char *);
@@ -268,15 +250,12 @@ int PyUnicode_FSConverter(PyObject *, void *);
 PyObject *PyMemoryView_FromObject(PyObject *);
 PyObject *PyMemoryView_FromMemory(char *, Py_ssize_t, int);
 
-PyObject *PyTuple_New(Py_ssize_t);
 PyObject *PyTuple_Pack(Py_ssize_t, ...);
 PyObject *PyTuple_GetItem(PyObject *, Py_ssize_t);
-int PyTuple_SetItem(PyObject *, Py_ssize_t, PyObject *);
 Py_ssize_t PyTuple_Size(PyObject *);
 
 PyObject *PyList_New(Py_ssize_t);
 PyObject *PyList_GetItem(PyObject *, Py_ssize_t);
-int PyList_SetItem(PyObject *, Py_ssize_t, PyObject *);
 int PyList_Append(PyObject *, PyObject *);
 Py_ssize_t PyList_Size(PyObject *);
 
@@ -284,12 +263,6 @@ PyObject *PyDict_New(void);
 Py_ssize_t PyDict_Size(PyObject *);
 int PyDict_SetItem(PyObject *, PyObject *, PyObject *);
 int PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **);
-
-int PySequence_Check(PyObject *);
-Py_ssize_t PySequence_Size(PyObject *);
-PyObject *PySequence_GetItem(PyObject *, Py_ssize_t);
-PyObject *PySequence_List(PyObject *);
-PyObject *PySequence_Tuple(PyObject *);
 
 PyObject *PyCapsule_New(void *, const char *, PyCapsule_Destructor);
 int PyCapsule_IsValid(PyObject *, const char *);
@@ -302,7 +275,6 @@ int PyCapsule_SetContext(PyObject *, void *);
 int PyArg_ParseTuple(PyObject *, const char *, ...);
 PyObject *Py_BuildValue(const char *, ...);
 
-void PyErr_SetNone(PyObject *);
 void PyErr_SetObject(PyObject *, PyObject *);
 void PyErr_SetString(PyObject *, const char *);
 PyObject *PyErr_Format(PyObject *, const char *, ...);
@@ -316,7 +288,6 @@ void PyErr_Restore(PyObject *, PyObject *, PyObject *);
 void PyErr_NormalizeException(PyObject **, PyObject **, PyObject **);
 void PyErr_WriteUnraisable(PyObject *);
 int PyErr_WarnFormat(PyObject *, Py_ssize_t, const char *, ...);
-int PyErr_CheckSignals(void);
 PyObject *PyErr_SetFromErrnoWithFilenameObject(PyObject *, PyObject *);
 int PyException_SetTraceback(PyObject *, PyObject *);
 

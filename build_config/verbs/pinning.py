@@ -40,5 +40,5 @@ def pins(context: Context) -> int:
         text = describe_commit(library, url, commit, environment=context.environment)
     else:
         text = describe(arguments.archive)
-    context.report.line(text)
+    context.report.line(text.rstrip("\n"))
     return 0

@@ -275,21 +275,37 @@ def test_write_values_that_contain_themselves_or_are_too_deep():
     flatten(deep)
 
 
-@pytest.mark.parametrize("kind", [list, dict])
-def test_a_container_that_shrinks_while_it_is_written(kind):
-    container = kind()
+def test_no_method_of_a_number_runs_while_it_is_written():
+    def never(self, *args):
+        raise AssertionError("a method of the number ran")
 
-    class Shrinking(int):
-        def __invert__(self):
-            container.clear()
-            return int(self).__invert__()
+    names = ("__index__", "__int__", "__float__", "__invert__", "__neg__", "__lt__", "__eq__", "__sub__", "__rsub__")
+    number = type("Number", (int,), dict.fromkeys(names, never))
+    fraction = type("Fraction", (float,), dict.fromkeys(("__float__", "__int__"), never))
+    near = [2**64 - 1, 2**63, -(2**63) - 1, -(2**64) + 1023, -(2**64) + 1, -(2**64), *range(-3, 3)]
+    assert written("write_list", [number(n) for n in near]) == written("write_list", near)
+    for beyond in (-(2**64) - 1, -(2**64) - 1024, -(2**64) - 2048, -(2**64) - 4096, -(2**2000), 2**64, 2**2000):
+        with pytest.raises(OverflowError):
+            written("write_list", [number(beyond)])
+    assert written("write_list", [fraction(1.5)]) == written("write_list", [1.5])
 
-    if kind is list:
-        container.extend([Shrinking(-(2**64)), object(), object()])
-    else:
-        container.update({1: Shrinking(-(2**64)), 2: object(), 3: object()})
-    with pytest.raises(RuntimeError, match="shorter"):
-        written("write_data_item", container)
+
+@pytest.mark.fault("R13")
+@pytest.mark.parametrize(
+    "make", [lambda kept: [kept, object()], lambda kept: {object(): kept}, lambda kept: {1: [kept, {2: object()}]}]
+)
+def test_nothing_is_kept_of_a_refused_value(make):
+    class Text(str):  # noqa: SLOT000 - it must be one that a weak reference can name
+        pass
+
+    kept = Text("kept")
+    gone = weakref.ref(kept)
+    encoder = AwsCborEncoder()
+    with pytest.raises(ValueError, match="Not supported type"):
+        encoder.write_data_item(make(kept))
+    del kept
+    gc.collect()
+    assert gone() is None
 
 
 # ------------------------------------------------------------------------------------------------------------ reading

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import threading
 import time
 
@@ -62,6 +63,19 @@ def test_join_waits_for_the_last_thread():
     assert join_all_native_threads(timeout_sec=0.1) is False
     threading.Timer(0.1, go_on.set).start()
     assert join_all_native_threads() is True
+
+
+def test_join_is_woken_by_the_end():
+    """It waits in slices of a tenth of a second, to see Ctrl-C, but does not wait for their end."""
+
+    def seconds():
+        handle = _awscrt.event_loop_group_new(1, None, lambda: time.sleep(0.02))
+        del handle
+        started = time.monotonic()
+        assert join_all_native_threads()
+        return time.monotonic() - started
+
+    assert statistics.median(seconds() for _ in range(11)) < 0.09
 
 
 def test_join_costs_no_processor_time():

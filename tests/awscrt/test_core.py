@@ -284,7 +284,7 @@ def test_buffer_is_given_back():
     checksums.crc32(data)
     data.extend(b"resized")
     with pytest.raises(TypeError):
-        checksums.crc32(data, "a later argument")
+        _awscrt.xxhash64_compute(data, "a later argument")
     data.extend(b"resized again")
 
 
@@ -303,7 +303,9 @@ def test_misread_variable_is_told(run_python, value):
         assert _test.native_memory_usage() == 0
         """
     done = run_python(code, env={"AWS_CRT_MEMORY_TRACING": value})
-    assert re.fullmatch(rf"RuntimeWarning: .*AWS_CRT_MEMORY_TRACING.* must be an integer from 0 to 2, not '{value}'.*\n", done.stdout)
+    assert re.fullmatch(
+        rf"RuntimeWarning: .*AWS_CRT_MEMORY_TRACING.* must be an integer from 0 to 2, not '{value}'.*\n", done.stdout
+    )
 
 
 def test_misread_variable_as_an_error(run_python):
@@ -364,3 +366,32 @@ def test_failing_allocation_is_a_memory_error(run_python):
         """,
     )
     assert done.stdout == "MemoryError\nTrue\n"
+
+
+@pytest.mark.fault("R17")
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space")
+def test_libraries_that_would_not_fit_are_not_started(run_python):
+    done = run_python(
+        """
+        import resource
+        from awscrt import io
+        with open("/proc/self/statm") as numbers:
+            size = int(numbers.read().split()[0]) * resource.getpagesize()
+        hoard = []
+        resource.setrlimit(resource.RLIMIT_AS, (size + (8 << 20), -1))
+        try:
+            while True:
+                hoard.append(bytearray(1 << 20))
+        except MemoryError:
+            pass
+        try:
+            io.EventLoopGroup(1)
+        except MemoryError:
+            print("MemoryError")
+        del hoard
+        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        io.EventLoopGroup(1)
+        print("started")
+        """,
+    )
+    assert done.stdout == "MemoryError\nstarted\n"

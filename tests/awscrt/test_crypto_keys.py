@@ -596,15 +596,19 @@ def test_keys_work_in_a_forked_child(run_python, rsa_bytes):
         def keep_busy():
             while not stop:
                 use()
-        threads = [threading.Thread(target=keep_busy) for _ in range(3)]
+        threads = [threading.Thread(target=keep_busy, daemon=True) for _ in range(3)]
         for thread in threads:
             thread.start()
         for _ in range(20):
             child = os.fork()
             if child == 0:
                 signal.alarm(20)  # a hang ends the child
-                use()
-                os._exit(0)
+                failed = True
+                try:
+                    use()
+                    failed = False
+                finally:
+                    os._exit(failed)
             assert os.waitpid(child, 0)[1] == 0
         stop = True
         for thread in threads:

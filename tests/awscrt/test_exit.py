@@ -165,6 +165,68 @@ def test_atexit_handler_of_the_user_may_use_it(run_python):
     assert done.stdout == "closed\n"
 
 
+# A handler that was registered before the package was imported runs after the package has cut native code off.
+AFTERWARDS = """
+import atexit, sys
+
+@atexit.register
+def last():
+    afterwards()
+"""
+
+
+def test_callback_in_progress_is_waited_for(run_python):
+    code = """
+        done = []
+        inside = threading.Event()
+
+        def on_shutdown():
+            inside.set()
+            time.sleep(0.5)
+            done.append(True)
+
+        def afterwards():
+            print(done)
+        handle = _awscrt.event_loop_group_new(1, None, on_shutdown)
+        del handle
+        assert inside.wait(10)
+        """
+    assert run_python(AFTERWARDS + PRELUDE + textwrap.dedent(code)).stdout == "[True]\n"
+
+
+def test_no_callback_comes_afterwards(run_python):
+    code = """
+        called = []
+        handle = _awscrt.event_loop_group_new(1, None, lambda: called.append(True))
+        extra = io.EventLoopGroup(1)
+        bootstrap = io.ClientBootstrap(extra, io.DefaultHostResolver(extra))
+
+        def afterwards():
+            global handle
+            del handle
+            time.sleep(0.5)
+            print(called)
+        """
+    assert run_python(AFTERWARDS + PRELUDE + textwrap.dedent(code)).stdout == "[]\n"
+
+
+def test_nothing_is_freed_afterwards(run_python):
+    """What native threads may be using is left to the end of the process."""
+    code = """
+        from awscrt import _test
+        group = io.EventLoopGroup(1)
+
+        def afterwards():
+            global group
+            before = _test.native_memory_usage()
+            del group
+            time.sleep(0.3)
+            print(before > 0, _test.native_memory_usage() >= before)
+        """
+    done = run_python(AFTERWARDS + PRELUDE + textwrap.dedent(code), env={"AWS_CRT_MEMORY_TRACING": "1"})
+    assert done.stdout == "True True\n"
+
+
 def test_nothing_waits_for_a_live_event_loop(run_python):
     started = time.monotonic()
     run_python(PRELUDE + textwrap.dedent(STAGES["everything alive"]))

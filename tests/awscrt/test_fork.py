@@ -83,8 +83,11 @@ def test_destructors_in_the_child_return(run):
 
         def drop():
             global group, bootstrap, context
+            before = _test.native_memory_usage()
             del group, bootstrap, context
             __import__("gc").collect()
+            assert _test.native_memory_usage() == before, "they are left alone"
+            assert len(os.listdir("/proc/self/task")) == 1, "and no thread is started to free them"
         child(drop)
         del group, bootstrap, context
         _test.check_for_leaks()
@@ -183,6 +186,27 @@ def test_release_and_join_before_forking(run):
     )
 
 
+def test_finished_thread_that_nobody_joined_yet(run):
+    """It is the next thread to end that joins it, or a call: not one in the child, where it never was."""
+    run(
+        """
+        group = io.EventLoopGroup(1)
+        event = group.shutdown_event
+        del group
+        assert event.wait(10)
+        time.sleep(0.2)
+
+        def work():
+            for _ in range(20):
+                own = io.EventLoopGroup(1)
+                del own
+            assert join_all_native_threads(timeout_sec=10)
+        for _ in range(5):
+            child(work)
+        """,
+    )
+
+
 def test_forked_while_native_threads_are_busy(run):
     """Threads that start, log and allocate at the moment of the fork hold locks that the child must not need."""
     run(
@@ -195,7 +219,12 @@ def test_forked_while_native_threads_are_busy(run):
                 group = io.EventLoopGroup(1)
                 io.ClientBootstrap(group, io.DefaultHostResolver(group))
 
-        threads = [threading.Thread(target=churn) for _ in range(3)]
+        def chat():
+            import awscrt.logging
+            while not stop.is_set():
+                awscrt.logging.log(10, awscrt.logging.LogSubject.IO_GENERAL, "a line " * 1000)
+
+        threads = [threading.Thread(target=work) for work in (churn, churn, churn, chat, chat)]
         for thread in threads:
             thread.start()
 
@@ -206,7 +235,7 @@ def test_forked_while_native_threads_are_busy(run):
             assert join_all_native_threads(timeout_sec=10)
             os._exit(0)
         try:
-            for _ in range(60):
+            for _ in range(100):
                 child(work, end=os._exit)
         finally:
             stop.set()
@@ -336,12 +365,21 @@ def test_subprocesses_go_on_as_ever(run):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_log_is_not_inherited_by_programs(run, tmp_path):
+    names = """
+def names():
+    folder = "/proc/self/fd/"
+    return [os.readlink(folder + number) for number in os.listdir(folder) if os.path.lexists(folder + number)]
+"""
     run(
         f"""
         import subprocess
+        names = {names!r}
+        exec(names)
         io.init_logging(io.LogLevel.Info, {str(tmp_path / "native.log")!r})
-        code = "import os; print([os.readlink('/proc/self/fd/' + n) for n in os.listdir('/proc/self/fd') if n > '2'])"
-        out = subprocess.run([sys.executable, "-c", code], stdout=-1, stderr=-1, close_fds=False).stdout
+        assert "native.log" in str(globals()["names"]())
+        code = "import os" + {names!r} + "print(names())"
+        out = subprocess.run([sys.executable, "-c", code], stdout=-1, check=True, close_fds=False).stdout
+        assert b"pipe" in out, out
         assert b"native.log" not in out, out
         """,
     )

@@ -77,7 +77,7 @@ def test_agrees_with_the_headers_of_python(tmp_path: Path, python: Path) -> None
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("int PyObject_IsTrue(PyObject *);", "long PyObject_IsTrue(PyObject *);"),
+        ("int PyErr_ExceptionMatches(PyObject *);", "long PyErr_ExceptionMatches(PyObject *);"),
         ("PyObject *PyList_New(Py_ssize_t);", "PyObject *PyList_New(int);"),
         ("ABI_DATA PyObject *PyExc_OSError;", "ABI_DATA PyObject PyExc_OSError;"),
         ("    int ml_flags;", "    long ml_flags;"),
@@ -106,8 +106,12 @@ def test_stands_for_a_free_threaded_python(tmp_path: Path) -> None:
     assert done.returncode == 0, done.output
 
 
+def _code(text: str) -> str:
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
 def _declared(text: str) -> tuple[set[str], set[str]]:
-    code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    code = _code(text)
     functions = set(re.findall(r"^[A-Za-z_][\w *]*?\b(_?Py\w+)\([^;]*\);$", code, flags=re.MULTILINE))
     data = set(re.findall(r"^ABI_DATA [^;]*?\b(_?Py\w+);$", code, flags=re.MULTILINE))
     return functions, data
@@ -138,6 +142,12 @@ def test_all_is_as_old_as_the_floor() -> None:
 )
 def test_what_is_newer_is_found(line: str, name: str) -> None:
     assert _too_new(f"{HEADER.read_text()}\n{line}\n") == [name]
+
+
+def test_all_is_used() -> None:
+    functions, data = _declared(HEADER.read_text())
+    code = "".join(_code(path.read_text()) for path in SOURCE.glob("*.[ch]") if path != HEADER)
+    assert sorted(name for name in functions | data if not re.search(rf"\b{name}\b", code)) == []
 
 
 def test_the_floor_is_said_once() -> None:

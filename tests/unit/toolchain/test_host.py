@@ -110,7 +110,9 @@ def test_the_same_compiler_is_a_hit(make: Make, tmp_path: Path) -> None:
     assert library(resolved(tmp_path, CC="gcc")) == library(resolved(tmp_path, CC="gcc"))
 
 
-@pytest.mark.parametrize(("present", "chosen"), [(("cc", "gcc"), "cc"), (("gcc", "clang"), "gcc"), (("clang",), "clang")])
+@pytest.mark.parametrize(
+    ("present", "chosen"), [(("cc", "gcc"), "cc"), (("gcc", "clang"), "gcc"), (("clang",), "clang")]
+)
 def test_the_first_on_path_is_taken(make: Make, tmp_path: Path, present: tuple[str, ...], chosen: str) -> None:
     for name in present:
         make(name)
@@ -147,9 +149,7 @@ def test_no_compiler(tmp_path: Path, variables: dict[str, str], what: str) -> No
         ((), 1, "includes <limits.h>"),
     ],
 )
-def test_an_unsupported_compiler(
-    make: Make, tmp_path: Path, answers: tuple[str, ...], status: int, what: str
-) -> None:
+def test_an_unsupported_compiler(make: Make, tmp_path: Path, answers: tuple[str, ...], status: int, what: str) -> None:
     make(answers=answers, status=status)
     with pytest.raises(MachineError, match=what) as caught:
         resolved(tmp_path, CC="gcc")
