@@ -111,7 +111,7 @@ def build_wheel(extension: Extension, out: Path, *, environment: Mapping[str, st
     """
     out.mkdir(parents=True, exist_ok=True)
     settings = extension.settings()
-    _ready(extension.build_folder, json.dumps(settings, sort_keys=True))
+    ready(extension.build_folder, json.dumps(settings, sort_keys=True))
     arguments = json.dumps([str(out), settings, None])
     process.run(
         [sys.executable, "-c", _BUILD, arguments],
@@ -123,10 +123,10 @@ def build_wheel(extension: Extension, out: Path, *, environment: Mapping[str, st
     made = sorted(out.glob("*.whl"))
     if len(made) != 1:
         raise BuildError(f"expected one wheel, found {len(made)}", subject=out)
-    return _tagged(made[0], extension.variant, epoch)
+    return tagged(made[0], extension.variant, epoch)
 
 
-def _ready(folder: Path, configured: str) -> None:
+def ready(folder: Path, configured: str) -> None:
     """Keep a build folder for the same configuration only: CMake forgets half of its cache when a compiler changes."""
     note = folder / "configured.json"
     if note.is_file() and note.read_text(encoding="utf-8") != configured:
@@ -135,7 +135,7 @@ def _ready(folder: Path, configured: str) -> None:
     note.write_text(configured, encoding="utf-8")
 
 
-def _tagged(wheel: Path, variant: Variant, epoch: int) -> Path:
+def tagged(wheel: Path, variant: Variant, epoch: int) -> Path:
     """The wheel under the tag of the ABI it was compiled for; the packer only knows that of the running interpreter."""
     packed = wheels.read(wheel)
     (platform,) = packed.platforms

@@ -29,15 +29,18 @@ PyObject *awscrt_raise_forked(const char *what) {
 }
 
 #ifndef _WIN32
-/* The order of the locks is that in which other threads take two of them: the tracer's report is logged. */
+/* The order of the locks is that in which other threads take two of them: the tracer's report is logged, and what is
+ * logged is queued. */
 static void s_prepare(void) {
     awscrt_threads_fork_prepare();
     awscrt_memory_fork_prepare();
     awscrt_logging_fork_prepare();
+    awscrt_log_queue_fork_prepare();
 }
 
 static void s_parent(void) {
-    awscrt_logging_fork_done(false);
+    awscrt_log_queue_fork_done(false);
+    awscrt_logging_fork_done();
     awscrt_memory_fork_done(false);
     awscrt_threads_fork_done(false);
 }
@@ -45,7 +48,8 @@ static void s_parent(void) {
 static void s_child(void) {
     aws_atomic_fetch_add(&s_generation, 1);
     awscrt_callback_forked();
-    awscrt_logging_fork_done(true);
+    awscrt_log_queue_fork_done(true);
+    awscrt_logging_fork_done();
     awscrt_memory_fork_done(true);
     awscrt_threads_fork_done(true);
 }

@@ -25,6 +25,7 @@
     X(callback)                                                                                                        \
     X(threads)                                                                                                         \
     X(logging)                                                                                                         \
+    X(log_queue)                                                                                                       \
     X(checksums)                                                                                                       \
     X(xxhash)                                                                                                          \
     X(hash)                                                                                                            \
@@ -249,7 +250,9 @@ void awscrt_threads_fork_done(bool in_child);
 void awscrt_memory_fork_prepare(void);
 void awscrt_memory_fork_done(bool in_child);
 void awscrt_logging_fork_prepare(void);
-void awscrt_logging_fork_done(bool in_child);
+void awscrt_logging_fork_done(void);
+void awscrt_log_queue_fork_prepare(void);
+void awscrt_log_queue_fork_done(bool in_child);
 void awscrt_callback_forked(void);
 
 /* While the calling thread is between true and false, its log lines go to stderr, at every level. */

@@ -31,6 +31,7 @@ outcome_key = pytest.StashKey[bool]()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "fault(*ids): covers rows of tests/faults.toml")
+    config.addinivalue_line("filterwarnings", "ignore:Python 3.8 is no longer supported")  # by cryptography
 
 
 @pytest.hookimpl(hookwrapper=True)
