@@ -135,6 +135,8 @@ def system_dirs(root: Path, env: Mapping[str, str]) -> tuple[Path, ...]:
     """
     argv = [sys.executable, "-m", "ziglang", "cc", "-target", _TARGET, "-E", "-v", "-x", "c", os.devnull]
     lines = process.run(argv, cwd=root, env=env, error=MachineError, subject="ziglang").output.splitlines()
-    folders = [Path(line.strip()) for line in lines if line.startswith(" /") and Path(line.strip()).is_dir()]
+    start, end = lines.index("#include <...> search starts here:"), lines.index("End of search list.")
+    # zig names folders below the working directory relative to it.
+    folders = [root / line.strip() for line in lines[start + 1 : end]]
     # clang-tidy has its own of the compiler's headers; another compiler's would not fit it.
     return tuple(folder for folder in folders if not (folder / "stddef.h").is_file())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from build_config import cli, verbs
+from build_config import cli, variables, verbs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,6 +103,6 @@ def test_an_interrupt_ends_without_a_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.variables, "checked", interrupted)
+    monkeypatch.setattr(variables, "checked", interrupted)
     assert cli.main(["plan"], os.environ) == 130
     assert "interrupted" in capsys.readouterr().err

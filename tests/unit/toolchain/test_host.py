@@ -57,8 +57,8 @@ def resolved(tmp_path: Path, **variables: str) -> Toolchain:
 
 
 def library(toolchain: Toolchain) -> Key:
-    from build_config.libraries import library_key  # noqa: PLC0415
-    from build_config.model import Archive  # noqa: PLC0415
+    from build_config.libraries import library_key
+    from build_config.model import Archive
 
     recipe = Recipe("one", "1", "MIT", ("LICENSE",), (), (), (), ("lib/libone.a",))
     source = Source("one", "1", "0" * 64, "crt/one", Archive("p", "1", "p.tar.gz", 1, "0" * 64), None)

@@ -29,7 +29,7 @@ except ToolchainError as fault:
 
 def on_path(folder: Path) -> object:
     """What an interpreter finds that has no packages at all: `-S` leaves them out."""
-    argv = [sys.executable, "-I", "-S", "-c", _ASK, ROOT, folder]
+    argv = [sys.executable, "-I", "-S", "-c", _ASK, str(ROOT), str(folder)]
     return json.loads(process.run(argv, cwd=folder, env={}).output)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,11 @@ def target(os: str = "linux", arch: str = "x86_64", libc: str = "gnu", floor: st
     return Target(os, arch, libc, floor, (), ("zig",))
 
 
+Translate = Callable[..., list[str]]
+
+
 @pytest.fixture
-def translate(tmp_path: Path) -> object:
+def translate(tmp_path: Path) -> Translate:
     """Calls the wrapper; returns the arguments that the compiler gets, without those that it always gets."""
     compiler = tmp_path / "has a space" / "zig"
     compiler.parent.mkdir()
@@ -83,17 +87,17 @@ def test_without_the_package_the_next_step_is_told(monkeypatch: pytest.MonkeyPat
         (["-DTEXT=a b", "", "$HOME", "'\"\\", "*"], ["-DTEXT=a b", "", "$HOME", "'\"\\", "*"]),
     ],
 )
-def test_a_compile_gets_what_zig_understands(translate, given: list[str], got: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_a_compile_gets_what_zig_understands(translate: Translate, given: list[str], got: list[str]) -> None:
     assert translate("-c", *given, "x.c") == ["-c", *got, "x.c"]
 
 
-def test_a_link_names_no_processor(translate) -> None:  # type: ignore[no-untyped-def]
+def test_a_link_names_no_processor(translate: Translate) -> None:
     flags = ["-march=x86-64-v3", "-mcpu=x", "-mtune=x", "-mavx2", "-msse4.2", "-mpclmul", "-mvpclmulqdq"]
     assert translate("-O2", *flags, "x.o", "-o", "x", "-mwindows") == ["-O2", "x.o", "-o", "x", "-mwindows"]
 
 
 @pytest.mark.parametrize("source", ["x.c", "x.S", "x.cpp"])
-def test_compiling_and_linking_at_once_keeps_the_processor(translate, source: str) -> None:  # type: ignore[no-untyped-def]
+def test_compiling_and_linking_at_once_keeps_the_processor(translate: Translate, source: str) -> None:
     assert translate("-mavx2", source, "-o", "x") == ["-mavx2", source, "-o", "x"]
 
 
