@@ -9,7 +9,7 @@
  * waited for the group's threads to end. */
 
 static void s_destroy(void *native) {
-    /* Others that release this group may be in the middle of logging, which takes the GIL. */
+    /* Releasing may wait for native threads, and these for a callback that wants the GIL. */
     AWSCRT_ALLOW_THREADS_BEGIN
     aws_event_loop_group_release(native);
     AWSCRT_ALLOW_THREADS_END
@@ -33,7 +33,7 @@ static struct aws_event_loop_group *s_new_group(uint16_t threads, const uint16_t
     };
     struct aws_event_loop_group *group;
     Py_IncRef(on_shutdown);
-    /* A failure half way waits for the threads that run already, and they may be logging into Python. */
+    /* A failure half way waits for the threads that run already, and they may want the GIL. */
     AWSCRT_ALLOW_THREADS_BEGIN
     group = aws_event_loop_group_new(awscrt_allocator(), &options);
     AWSCRT_ALLOW_THREADS_END
