@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .. import process
 from ..errors import MachineError
-from ..model import Options, Target, Toolchain
+from ..model import Target, Toolchain
 from . import flags, wrapper
 
 _SYSTEMS = {"linux": "Linux", "windows": "Windows"}
@@ -53,6 +53,9 @@ done
 _ARGUMENTS = '"$@" -fno-sanitize=undefined'
 """zig turns this sanitizer on for code that is not optimised, which some of libcrypto must be."""
 
+_CODEVIEW = "-gno-codeview-command-line -Xclang -object-file-name=object"
+"""Windows' debug information would tell the whole command, and the name of a temporary file that is new every time."""
+
 _HEADERS = "zig/lib"
 """What debug information calls the folder of zig's own headers, wherever that is."""
 
@@ -69,6 +72,8 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
     scripts = _scripts(zig, triple)
     folder = wrapper.install(scripts, work / "wrappers")
     cache = str(work / "zig-cache")
+    options = _options(target, folder, environment)
+    nasm = options.get("NASM_EXECUTABLE")
     return Toolchain(
         name="zig",
         target=target,
@@ -77,9 +82,10 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
             ("compiler.sha256", _sha256(zig)),
             ("target", triple),
             ("wrapper", wrapper.digest(_scripts(Path("zig"), triple))),
+            *([("nasm.sha256", _sha256(Path(nasm)))] if nasm else []),
             *flags.identity(target),
         ),
-        cmake_options=tuple(sorted((*_options(target, folder, environment), *flags.cmake_options(target)))),
+        cmake_options=tuple(sorted((*options.items(), *flags.cmake_options(target)))),
         environment=(("ZIG_GLOBAL_CACHE_DIR", cache), ("ZIG_LOCAL_CACHE_DIR", cache)),
     )
 
@@ -121,14 +127,14 @@ def find() -> Path:
 
 def _scripts(zig: Path, triple: str) -> dict[str, str]:
     program = shlex.quote(str(zig))
-    mapped = shlex.quote(f"-ffile-prefix-map={zig.parent / 'lib'}={_HEADERS}")
-    scripts = {
-        name: f"{_COMPILER}exec {program} {name} -target {triple} {mapped} {_ARGUMENTS}\n" for name in ("cc", "c++")
-    }
+    always = f"-target {triple} " + shlex.quote(f"-ffile-prefix-map={zig.parent / 'lib'}={_HEADERS}")
+    if "-windows-" in triple:
+        always += f" {_CODEVIEW}"
+    scripts = {name: f"{_COMPILER}exec {program} {name} {always} {_ARGUMENTS}\n" for name in ("cc", "c++")}
     return scripts | {name: f'#!/bin/sh\nexec {program} {name} "$@"\n' for name in ("ar", "ranlib", "rc")}
 
 
-def _options(target: Target, folder: Path, environment: Mapping[str, str]) -> Options:
+def _options(target: Target, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
     options = {
         # Always a cross build, even for the machine's own platform: results must not depend on what can run here.
         "CMAKE_SYSTEM_NAME": _SYSTEMS[target.os],
@@ -143,7 +149,7 @@ def _options(target: Target, folder: Path, environment: Mapping[str, str]) -> Op
         options["CMAKE_RC_COMPILER"] = str(folder / "rc")
         if target.arch == "x86_64":
             options["NASM_EXECUTABLE"] = _nasm(target, environment)
-    return tuple(options.items())
+    return options
 
 
 def _nasm(target: Target, environment: Mapping[str, str]) -> str:

@@ -248,7 +248,7 @@ def alive(marker: str) -> list[str]:
 @pytest.mark.fault("F32")
 def test_an_interrupted_build_leaves_no_process(make: Make, toolchain: Toolchain) -> None:
     site = make(toolchain)
-    add = 'add_custom_command(OUTPUT never COMMAND sleep 307.125)\nadd_custom_target(wait ALL DEPENDS never)\n'
+    add = "add_custom_command(OUTPUT never COMMAND sleep 307.125)\nadd_custom_target(wait ALL DEPENDS never)\n"
     append(site.source("base") / "CMakeLists.txt", add)
     with ThreadPoolExecutor(1) as pool:
         build = pool.submit(site.build, BASE)
