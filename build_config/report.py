@@ -103,10 +103,6 @@ class Report:
             if finding.hint:
                 self.line(f"  next: {finding.hint}")
 
-    def closing(self, counts: Mapping[str, int]) -> None:
-        """The line that says how many tests ran, in the form that test runners share."""
-        self.line("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
-
 
 class ConsoleListener(Listener):
     """Shows what is being built, how far the run is and for how long: a live bar, or lines where no terminal is."""
@@ -217,6 +213,11 @@ def artifact_json(result: Result) -> dict[str, Any] | None:
     if made is None:
         return None
     return {"path": str(made.path), "sha256": made.sha256, "size": made.size, "kind": made.kind, "key": made.key}
+
+
+def closing_line(counts: Mapping[str, int]) -> str:
+    """How many tests ran, in the form that test runners share."""
+    return "{passed} passed, {failed} failed, {skipped} skipped".format(**counts)
 
 
 def finding_json(finding: Finding) -> dict[str, str]:

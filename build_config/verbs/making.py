@@ -17,7 +17,7 @@ from .. import verify as checks
 from ..errors import TrialError, UsageError, VerifyError
 from ..execute import Execution, Made
 from ..model import Finding, Severity, Tried
-from ..report import finding_json, results_json, tried_json
+from ..report import closing_line, finding_json, results_json, tried_json
 from .context import Context
 
 TEACHES = """\
@@ -82,7 +82,11 @@ def tests(context: Context) -> int:
     if context.arguments.only != "package":
         outcome.own = _own_tests(context)
     _close(context, execution, made, outcome)
-    context.report.closing(outcome.counts)
+    closing = closing_line(outcome.counts)
+    context.report.line(closing)
+    note = context.workspace().build / "tests" / "closing.txt"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(f"{closing}\n", encoding="utf-8")
     return outcome.exit_code
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -140,8 +140,8 @@ def test_a_missing_licence_is_named(make: Make, zig: Toolchain) -> None:
     [
         'file(APPEND "${CMAKE_CURRENT_BINARY_DIR}/include/base/config.h" "// ${CMAKE_CURRENT_BINARY_DIR}\\n")',
         'file(APPEND "${CMAKE_CURRENT_BINARY_DIR}/include/base/config.h" "// in ${CMAKE_CURRENT_SOURCE_DIR}: \\n")',
-        'target_compile_definitions(base PRIVATE BASE_LEAK="${CMAKE_CURRENT_SOURCE_DIR}/x")\n'
-        'file(APPEND "${CMAKE_CURRENT_BINARY_DIR}/generated.c" "const char base_leak[] = BASE_LEAK;\\n")',
+        """target_compile_definitions(base PRIVATE BASE_LEAK="${CMAKE_CURRENT_SOURCE_DIR}/x")
+        file(APPEND "${CMAKE_CURRENT_BINARY_DIR}/generated.c" "const char base_leak[] = BASE_LEAK;\\n")""",
     ],
 )
 def test_a_path_of_this_machine_in_a_file_is_refused(make: Make, toolchain: Toolchain, planted: str) -> None:
@@ -160,8 +160,8 @@ def test_a_path_of_this_machine_in_a_file_is_refused(make: Make, toolchain: Tool
         'COMMAND ${CMAKE_COMMAND} -E touch "${CMAKE_CURRENT_SOURCE_DIR}/source/base.c"',
         'COMMAND ${CMAKE_COMMAND} -E touch "${CMAKE_CURRENT_SOURCE_DIR}/new.h"',
         'COMMAND ${CMAKE_COMMAND} -E rm "${CMAKE_CURRENT_SOURCE_DIR}/source/base.c"',
-        'COMMAND ${CMAKE_COMMAND} -E copy "${CMAKE_CURRENT_SOURCE_DIR}/LICENSE" '
-        '"${CMAKE_CURRENT_SOURCE_DIR}/include/base/base.h"',
+        """COMMAND ${CMAKE_COMMAND} -E copy "${CMAKE_CURRENT_SOURCE_DIR}/LICENSE"
+        "${CMAKE_CURRENT_SOURCE_DIR}/include/base/base.h\"""",
     ],
 )
 def test_a_source_edited_during_the_build_leaves_nothing(make: Make, zig: Toolchain, command: str) -> None:
@@ -240,9 +240,13 @@ def test_a_long_path_works_to_the_limit_and_is_refused_beyond(
 
 
 def alive(marker: str) -> list[str]:
-    """Processes whose arguments hold the marker."""
-    found = subprocess.run(["ps", "-eo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if marker in line and " Z" not in line[:20]]
+    """The command lines of processes, zombies apart, whose arguments hold the marker."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found += [line] if marker in line else []
+    return found
 
 
 @pytest.mark.fault("F32")
