@@ -14,9 +14,6 @@ from build_config.model import Target
 from build_config.toolchain import wrapper, zig
 
 
-Translate = Callable[..., list[str]]
-
-
 def target(os: str = "linux", arch: str = "x86_64", libc: str = "gnu", floor: str = "2.17") -> Target:
     return Target(os, arch, libc, floor, (), ("zig",))
 
