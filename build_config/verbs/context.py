@@ -29,7 +29,8 @@ class Context:
     report: Report
 
     def workspace(self) -> Workspace:
-        return open_workspace(self.root, self.environment, self.settings)
+        offline = {"AWS_CRT_BUILD_OFFLINE": "1"} if getattr(self.arguments, "offline", False) else {}
+        return open_workspace(self.root, self.environment, {**self.settings, **offline})
 
     def store(self) -> Store:
         return Store(self.workspace().store, warn=self.report.warning)

@@ -37,13 +37,18 @@ def choose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", action="append", metavar="ABI", help="an ABI such as cp38-abi3; may be repeated")
 
 
-def choose_wheels(parser: argparse.ArgumentParser) -> None:
+def choose_building(parser: argparse.ArgumentParser) -> None:
     choose(parser)
+    parser.add_argument("--offline", action="store_true", help="no network: sources come from the store, or it fails")
+
+
+def choose_wheels(parser: argparse.ArgumentParser) -> None:
+    choose_building(parser)
     parser.add_argument("--no-trial", action="store_true", help="do not run the package's tests on the wheel")
 
 
 def choose_tests(parser: argparse.ArgumentParser) -> None:
-    choose(parser)
+    choose_building(parser)
     parser.add_argument("--only", choices=("toolchain", "package"), help="one half of the tests")
     parser.add_argument("--pytest", default="", metavar="WORDS", help="for the toolchain's own tests")
 

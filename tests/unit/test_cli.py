@@ -61,6 +61,14 @@ def test_a_wrong_argument_is_told_with_the_next_step(tmp_path: Path, arguments: 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.fault("F04")
+def test_offline_with_an_empty_store_says_what_is_missing(tmp_path: Path) -> None:
+    done = run("wheels", "linux-gnu-x86_64", "--offline", "--no-trial", AWS_CRT_BUILD_STORE=str(tmp_path))
+    assert done.returncode == 3, done.stderr
+    assert "not in the store" in done.stderr
+    assert "without --offline" in done.stderr
+
+
 @pytest.mark.fault("F31")
 def test_a_misspelt_variable_is_refused_by_every_verb() -> None:
     done = run("plan", AWS_CRT_BUILD_OFLINE="1")
