@@ -15,13 +15,13 @@ from pathlib import Path
 from . import extension, process, repair, trial, verify
 from .errors import TrialError
 from .extension import Extension
-from .key import Key
+from .key import Key, file_sha256
 from .load import Catalog
 from .model import Artifact, Finding, Node, Plan, Result, Severity, Status, Step, Target, Tried, Variant
 from .provision import Prepared, Provision
 from .store import Store
 from .trial import Interpreter
-from .wheel import read, sha256
+from .wheel import read
 from .workspace import Listener, Workspace
 
 _TRIAL_SECONDS = 900.0
@@ -169,7 +169,7 @@ class Execution:
             status = Status.BUILT if built else Status.REUSED
         copies = [_copy(path, self.workspace.dist) for path in sorted(entry.path.iterdir())]
         final = next(path for path in copies if path.suffix == ".whl")
-        made = Artifact(final, sha256(final), final.stat().st_size, "wheel", key.digest)
+        made = Artifact(final, file_sha256(final), final.stat().st_size, "wheel", key.digest)
         self.provision.end(Result(node, status, made, time.monotonic() - started))
         return Made(prepared.target, variant, made)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import sys
 import zlib
@@ -15,8 +16,11 @@ from pathlib import Path
 from . import process
 from . import wheel as wheels
 from .errors import BuildError
-from .key import Key
+from .key import Key, file_sha256
 from .model import Project, Target, Toolchain, Variant
+
+_KEPT = ("HOME", "PATH", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
+"""PYTHONPATH is how pip's isolated environment is found."""
 
 _BUILD = (
     "import json, sys; from scikit_build_core.build import build_wheel; print(build_wheel(*json.loads(sys.argv[1])))"
@@ -38,7 +42,8 @@ class Extension:
     def settings(self) -> dict[str, str]:
         """The PEP 517 config settings that make scikit-build-core build this."""
         defines = dict(self.toolchain.cmake_options)
-        maps = " ".join(f"-ffile-prefix-map={path}={name}" for name, path in self._mapped())
+        # Quotes inside of the word: CMake takes those around a whole value away.
+        maps = " ".join(f"-ffile-prefix-map={shlex.quote(str(path))}={name}" for name, path in self._mapped())
         defines["CMAKE_C_FLAGS"] = f"{defines.get('CMAKE_C_FLAGS', '')} {maps}".strip()
         defines["CMAKE_PREFIX_PATH"] = ";".join(str(path) for _, path in self.prefixes)
         defines["EXTENSION_SUFFIX"] = extension_suffix(self.target, self.variant)
@@ -48,9 +53,11 @@ class Extension:
         return settings
 
     def environment(self, base: Mapping[str, str], epoch: int) -> dict[str, str]:
-        """What the compile runs in; `_PYTHON_HOST_PLATFORM` is how sysconfig is told of a cross build."""
+        """What the compile runs in, of `base` only what decides no bytes; `_PYTHON_HOST_PLATFORM` tells sysconfig of a
+        cross build.
+        """
         return {
-            **base,
+            **{name: base[name] for name in _KEPT if name in base},
             **dict(self.toolchain.environment),
             "SOURCE_DATE_EPOCH": str(epoch),
             "_PYTHON_HOST_PLATFORM": f"{self.target.os}-{self.target.arch}",
@@ -95,7 +102,7 @@ def inputs(root: Path, patterns: Iterable[str]) -> tuple[tuple[str, str], ...]:
         for path in root.glob(pattern)
         if path.is_file() and "__pycache__" not in path.parts
     )
-    return tuple((path.relative_to(root).as_posix(), wheels.sha256(path)) for path in files)
+    return tuple((path.relative_to(root).as_posix(), file_sha256(path)) for path in files)
 
 
 def tool_versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from .errors import UsageError
 
@@ -105,3 +106,9 @@ def _escape(value: str) -> str:
 
 def _unescape(value: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "\\", value)
+
+
+def file_sha256(path: Path) -> str:
+    """The hex digest of a file, as keys and pins have it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -98,7 +98,7 @@ def _project(path: Path, problems: list[str]) -> Project:
 
 
 def _recipes(folder: Path, problems: list[str]) -> dict[str, Recipe]:
-    files = sorted(path for path in folder.glob("*.toml") if path.name != "probes.toml")
+    files = sorted(folder.glob("*.toml"))
     if not files:
         problems.append("recipes: no recipe there")
     return {path.stem: recipe(path, problems) for path in files}

@@ -21,7 +21,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from .errors import VerifyError
 from .wheel_zip import MAX_TOTAL, Fault, Member, members
 
-__all__ = ["Fault", "Member", "Wheel", "digest", "inspect", "read", "sha256", "write"]
+__all__ = ["Fault", "Member", "Wheel", "digest", "inspect", "read", "write"]
 
 _ZIP_EPOCH = 315_532_800
 """1980-01-01T00:00:00Z: zip knows no earlier time."""
@@ -58,12 +58,6 @@ class Wheel:
         """The top-level folders that are imported."""
         tops = {m.name.split("/")[0] for m in self.members if m.name.endswith(".py") and "/" in m.name}
         return tuple(sorted(top for top in tops if not top.endswith((".dist-info", ".data"))))
-
-
-def sha256(path: Path) -> str:
-    """The hex digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest(data: bytes) -> str:

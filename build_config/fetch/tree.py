@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from build_config.errors import IntegrityError, MachineError
+from build_config.key import file_sha256
 
 _FORMAT = b"tree 1\0"
 
@@ -80,14 +81,9 @@ def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
                 yield Entry(path, Kind.SYMLINK, _utf8(os.readlink(item.path), folder))
             elif stat.S_ISREG(mode):
                 kind = Kind.EXECUTABLE if mode & stat.S_IXUSR else Kind.FILE
-                yield Entry(path, kind, _contents(Path(item.path)))
+                yield Entry(path, kind, file_sha256(Path(item.path)))
             else:
                 raise IntegrityError("is neither a file, a folder nor a symlink", subject=item.path)
-
-
-def _contents(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _utf8(name: str, folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from .. import process
 from ..errors import MachineError
+from ..key import file_sha256
 from ..model import Options, Target, Toolchain
 from . import flags
 
@@ -68,7 +68,7 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
             ("compiler.text", _first_line([compiler, "--version"], environment).removeprefix(compiler.name).strip()),
             ("compiler.machine", _first_line([compiler, "-dumpmachine"], environment)),
             ("libc", answers["libc"]),
-            *((f"{name}.sha256", _sha256(path.resolve())) for name, path in sorted(parts.items())),
+            *((f"{name}.sha256", file_sha256(path.resolve())) for name, path in sorted(parts.items())),
             *flags.identity(target),
         ),
         cmake_options=tuple(sorted((*_options(compiler, parts), *flags.cmake_options(target)))),
@@ -180,8 +180,3 @@ def _search_path(parts: Iterable[Path]) -> str:
 def _first_line(argv: list[str | Path], environment: Mapping[str, str]) -> str:
     done = process.run(argv, cwd=Path("/"), env=environment, timeout=60, error=MachineError)
     return done.output.partition("\n")[0].strip()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import shlex
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from .. import process
 from ..errors import MachineError
+from ..key import file_sha256
 from ..model import Target, Toolchain
 from . import flags, wrapper
 
@@ -79,10 +79,10 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
         target=target,
         identity=(
             ("compiler", f"zig {version}"),
-            ("compiler.sha256", _sha256(zig)),
+            ("compiler.sha256", file_sha256(zig)),
             ("target", triple),
             ("wrapper", wrapper.digest(_scripts(Path("zig"), triple))),
-            *([("nasm.sha256", _sha256(Path(nasm)))] if nasm else []),
+            *([("nasm.sha256", file_sha256(Path(nasm)))] if nasm else []),
             *flags.identity(target),
         ),
         cmake_options=tuple(sorted((*options.items(), *flags.cmake_options(target)))),
@@ -165,8 +165,3 @@ def _nasm(target: Target, environment: Mapping[str, str]) -> str:
 
 def _version(zig: Path, environment: Mapping[str, str]) -> str:
     return process.run([zig, "version"], cwd=zig.parent, env=environment, timeout=60, error=MachineError).output.strip()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
