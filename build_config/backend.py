@@ -54,8 +54,9 @@ def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata
         libraries = Provision(made, catalog, workspace, store, Listener())
         prepared = libraries.prepare(target)
         whole = libraries.extension(prepared, variant, libraries.provide(prepared))
+        key = extension.wheel_key(whole, prepared.keys.values(), {})
         wheel = extension.build_wheel(
-            whole,
+            extension.keyed(whole, key),
             Path(scratch),
             environment=workspace.environment,
             epoch=workspace.epoch,

@@ -163,6 +163,7 @@ class Execution:
         status = Status.REUSED
         if entry is None:
             whole = self.provision.extension(prepared, variant, self.provision.provide(prepared))
+            whole = extension.keyed(whole, key)
             self.listener.begun(node)
             started = time.monotonic()
             entry, built = self.store.get_or_build(key, lambda staged: self._build(whole, staged))

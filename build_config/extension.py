@@ -19,6 +19,10 @@ from .errors import BuildError
 from .key import Key, file_sha256
 from .model import Project, Target, Toolchain, Variant
 
+_BUILD_ID = "EXTENSION_BUILD_ID"
+_BUILD_ID_DIGITS = 40
+"""As many as a SHA-1 has, which is what tools expect."""
+
 _KEPT = ("HOME", "PATH", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 """PYTHONPATH is how pip's isolated environment is found."""
 
@@ -29,7 +33,11 @@ _BUILD = (
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """What is to be compiled: the project folder, for which platform and ABI, against which library prefixes."""
+    """What is to be compiled: the project folder, for which platform and ABI, against which library prefixes.
+
+    `build_id` is the beginning of the wheel's key: the linker's own hash would cover debug information, in which the
+    compiler names its cache folder.
+    """
 
     root: Path
     project: Project
@@ -38,6 +46,7 @@ class Extension:
     toolchain: Toolchain
     prefixes: tuple[tuple[str, Path], ...]
     build_folder: Path
+    build_id: str = ""
 
     def settings(self) -> dict[str, str]:
         """The PEP 517 config settings that make scikit-build-core build this."""
@@ -48,6 +57,8 @@ class Extension:
         defines["CMAKE_PREFIX_PATH"] = ";".join(str(path) for _, path in self.prefixes)
         defines["EXTENSION_SUFFIX"] = extension_suffix(self.target, self.variant)
         defines["EXTENSION_FREE_THREADED"] = "ON" if self.variant.free_threaded else "OFF"
+        if self.build_id:
+            defines[_BUILD_ID] = f"0x{self.build_id}"
         settings = {f"cmake.define.{name}": value for name, value in sorted(defines.items())}
         settings["build-dir"] = str(self.build_folder)
         return settings
@@ -94,6 +105,11 @@ def wheel_key(extension: Extension, libraries: Iterable[Key], tools: Mapping[str
     return Key.of("wheel", extension.project.name, fields)
 
 
+def keyed(extension: Extension, key: Key) -> Extension:
+    """The extension with the build-id that its wheel's key gives it."""
+    return replace(extension, build_id=key.digest[:_BUILD_ID_DIGITS])
+
+
 def inputs(root: Path, patterns: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """(path, sha256) of each file of the project that matches a glob, sorted."""
     files = sorted(
@@ -118,7 +134,8 @@ def build_wheel(extension: Extension, out: Path, *, environment: Mapping[str, st
     """
     out.mkdir(parents=True, exist_ok=True)
     settings = extension.settings()
-    ready(extension.build_folder, json.dumps(settings, sort_keys=True))
+    lasting = {name: value for name, value in settings.items() if name != f"cmake.define.{_BUILD_ID}"}
+    ready(extension.build_folder, json.dumps(lasting, sort_keys=True))
     arguments = json.dumps([str(out), settings, None])
     process.run(
         [sys.executable, "-c", _BUILD, arguments],
