@@ -28,10 +28,13 @@ Settings = Mapping[str, str | list[str]] | None
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """CMake and Ninja at their pinned versions, so that libraries in the store fit; a compiler where there is none."""
+    """CMake and Ninja at their pinned versions, so that libraries in the store fit; a compiler where there is none.
+
+    pip is there to be asked which index it uses, for the sources.
+    """
     del config_settings
     wanted = ["cmake", "ninja", *(["ziglang"] if _toolchain() == "zig" else [])]
-    return [_pinned(package) for package in wanted]
+    return ["pip", *(_pinned(package) for package in wanted)]
 
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:

@@ -76,8 +76,10 @@ class Provision:
         folders = self._sources({node.subject for node in missing})
         ids = {node.id for node in missing}
         by_id = {node.id: node for node in missing}
+        needs = {each.id: each.needs for each in self.plan.nodes}
         parallel.walk(
-            {node.id: [need for need in node.needs if need in ids] for node in missing},
+            # Indirect needs too: what stands between may be in the store, and what it needs may not.
+            {node.id: sorted(graph.closure(node.needs, needs) & ids) for node in missing},
             lambda name: self._build(by_id[name], prepared, folders[by_id[name].subject]),
             jobs=self.workspace.jobs,
             stop=process.end_all,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from build_config import process
 from build_config.errors import UsageError
 
-_DEFAULT_INDEX = "https://pypi.org/simple"
+_DEFAULT_INDEX = re.compile(r"Base URL of the Python Package Index \(default\s+(https?://[^\s)]+)\)")
 _DEFAULT_TIMEOUT = 15.0
 _SECTIONS = ("global", "download")
 _CERT_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -51,10 +53,10 @@ def load(environment: Mapping[str, str], *, prefix: Path = Path(sys.prefix), pla
     said = _said(environment, prefix, platform)
     home = _home(environment)
     no_index = _flag(said, "no-index")
-    main = said.get("index-url") or said.get("pypi-url") or _DEFAULT_INDEX
+    main = said.get("index-url") or said.get("pypi-url") or _default_index(environment)
     certs = (said.get("cert"), *map(environment.get, _CERT_VARIABLES))
     return Settings(
-        indexes=() if no_index else (main, *said.get("extra-index-url", "").split()),
+        indexes=() if no_index or not main else (main, *said.get("extra-index-url", "").split()),
         find_links=tuple(_expanded(item, home) for item in said.get("find-links", "").split()),
         trusted_hosts=tuple(said.get("trusted-host", "").lower().split()),
         cert=_expanded(next(filter(None, certs), ""), home),
@@ -67,6 +69,14 @@ def load(environment: Mapping[str, str], *, prefix: Path = Path(sys.prefix), pla
         netrc=_netrc(environment, home, platform),
         timeout=_timeout(said),
     )
+
+
+def _default_index(environment: Mapping[str, str]) -> str:
+    """The index that pip uses where none is configured, as its own help says; empty where there is no pip."""
+    argv = [sys.executable, "-m", "pip", "help", "install"]
+    said = process.run(argv, cwd=Path(sys.prefix), env={**environment, "COLUMNS": "1000"}, error=None).output
+    found = _DEFAULT_INDEX.search(said)
+    return found[1] if found else ""
 
 
 def files(environment: Mapping[str, str], *, prefix: Path, platform: str) -> tuple[Path, ...]:

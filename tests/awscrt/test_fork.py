@@ -211,6 +211,9 @@ def test_forked_while_native_threads_are_busy(run):
     """Threads that start, log and allocate at the moment of the fork hold locks that the child must not need."""
     run(
         """
+        # Imported here: in a thread it would register logging's own fork handlers in the middle of a fork.
+        import awscrt.logging
+
         io.init_logging(io.LogLevel.Trace, os.devnull)
         stop = threading.Event()
 
@@ -220,7 +223,6 @@ def test_forked_while_native_threads_are_busy(run):
                 io.ClientBootstrap(group, io.DefaultHostResolver(group))
 
         def chat():
-            import awscrt.logging
             while not stop.is_set():
                 awscrt.logging.log(10, awscrt.logging.LogSubject.IO_GENERAL, "a line " * 1000)
 

@@ -29,11 +29,14 @@ class Records(logging.Handler):
         self.records.append(record)
 
     def wait_for(self, text):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
+        seen = 0
         while time.monotonic() < end:
-            found = [r for r in self.records if text in r.getMessage()]
-            if found:
-                return found[0]
+            fresh = self.records[seen:]
+            seen += len(fresh)
+            for record in fresh:
+                if text in record.getMessage():
+                    return record
             time.sleep(0.01)
         raise AssertionError([r.getMessage() for r in self.records])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection
@@ -35,6 +36,8 @@ class Site:
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # Who runs the tests in the background may have them ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread of ours forks
         )
 
     def build(self, *arguments: str) -> bytes:

@@ -119,7 +119,9 @@ def test_no_place_is_named(group: str, suffix: str) -> None:
     assert not PLACE.search((ROOT / "requirements" / f"{group}.{suffix}").read_text())
 
 
-@pytest.mark.parametrize("text", ["--index-url x", "a @ https://h/a.whl", "# via -r /home/me/a.in", "# from pypi.org"])
+@pytest.mark.parametrize(
+    "text", ["--index-url x", "a @ https://h/a.whl", "# via -r /home/me/a.in", "# from files.example.org"]
+)
 def test_a_place_is_seen(text: str) -> None:
     assert PLACE.search(text)
 

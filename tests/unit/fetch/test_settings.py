@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -44,11 +45,17 @@ def said_by_pip(environment: dict[str, str]) -> dict[str, str]:
     for line in done.stdout.splitlines():
         name, _, value = line.partition("=")
         section, _, option = name.rpartition(".")
-        found.setdefault(section, {})[option] = ast.literal_eval(value)
+        # Newer ones list every file's value, the one that holds first.
+        found.setdefault(section, {}).setdefault(option, ast.literal_eval(value))
     merged: dict[str, str] = {}
     for section in ("global", "download", ":env:"):
         merged |= {option: value for option, value in found.get(section, {}).items() if value}
     return merged
+
+
+def default_of_pip() -> str:
+    index = importlib.import_module("pip._internal.models.index")
+    return str(index.PyPI.simple_url).rstrip("/")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,7 @@ def test_it_is_what_pip_says(home: Path, variables: dict[str, str]) -> None:
     environment |= {name: value.format(home) for name, value in variables.items()}
     expected = said_by_pip(environment)
     found = settings.load(environment, prefix=PREFIX)
-    index, extra = expected.get("index-url", "https://pypi.org/simple"), expected.get("extra-index-url", "")
+    index, extra = expected.get("index-url", default_of_pip()), expected.get("extra-index-url", "")
     assert found.indexes == (index, *extra.split())
     assert found.find_links == tuple(expected.get("find-links", "").split())
     assert found.trusted_hosts == tuple(expected.get("trusted-host", "").lower().split())
@@ -86,7 +93,7 @@ def test_without_any_configuration_it_is_the_public_index(environment: dict[str,
     del environment["PIP_TIMEOUT"]
     found = settings.load(environment, prefix=tmp_path)
     assert found == settings.Settings(
-        indexes=("https://pypi.org/simple",),
+        indexes=(default_of_pip(),),
         find_links=(),
         trusted_hosts=(),
         cert="",
