@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -36,20 +36,31 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+_ASK_PIP = """\
+import json, sys
+from pip._internal.configuration import Configuration
+from pip._internal.exceptions import ConfigurationError
+pip = Configuration(isolated=False)
+pip.load()
+found = {}
+for section in ("global", "download", ":env:"):
+    for option in sys.argv[1:]:
+        try:
+            value = pip.get_value(f"{section}.{option}")
+        except ConfigurationError:
+            continue
+        if value:
+            found[option] = value
+print(json.dumps(found))
+"""
+"""`pip config list` shows every file's values and not which of them holds, `pip config get` only one at a time."""
+
+
 def said_by_pip(environment: dict[str, str]) -> dict[str, str]:
     """What `pip download` would go by: its configuration merged as its documentation says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], env=environment, capture_output=True, text=True, check=True
-    )
-    found: dict[str, dict[str, str]] = {}
-    for line in done.stdout.splitlines():
-        name, _, value = line.partition("=")
-        section, _, option = name.rpartition(".")
-        # Newer ones list every file's value, the one that holds first.
-        found.setdefault(section, {}).setdefault(option, ast.literal_eval(value))
-    merged: dict[str, str] = {}
-    for section in ("global", "download", ":env:"):
-        merged |= {option: value for option, value in found.get(section, {}).items() if value}
+    argv = [sys.executable, "-c", _ASK_PIP, *OPTIONS]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
+    merged: dict[str, str] = json.loads(done.stdout)
     return merged
 
 
