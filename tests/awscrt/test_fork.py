@@ -226,7 +226,10 @@ def test_forked_while_native_threads_are_busy(run):
             while not stop.is_set():
                 awscrt.logging.log(10, awscrt.logging.LogSubject.IO_GENERAL, "a line " * 1000)
 
-        threads = [threading.Thread(target=work) for work in (churn, churn, churn, chat, chat)]
+        # Before 3.12 the child itself may hang in PyOS_AfterFork_Child: it takes the lock that a thread which was making
+        # a thread state at the moment of the fork held, before it makes that lock anew.
+        busy = (churn, churn, churn, chat, chat) if sys.version_info >= (3, 12) else (chat, chat)
+        threads = [threading.Thread(target=work) for work in busy]
         for thread in threads:
             thread.start()
 
