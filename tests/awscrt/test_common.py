@@ -20,7 +20,8 @@ def test_processors():
     assert groups >= 1
     assert all(get_cpu_count_for_group(group) >= 1 for group in range(groups))
     assert sum(map(get_cpu_count_for_group, range(groups))) >= len(os.sched_getaffinity(0))
-    assert get_cpu_count_for_group(groups) == 0
+    # Where the system has no libnuma, the native library takes every group for the whole machine.
+    assert get_cpu_count_for_group(groups) in {0, get_cpu_count_for_group(0)}
 
 
 @pytest.mark.parametrize("group", [-1, 65536, 2**70])

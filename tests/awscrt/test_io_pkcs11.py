@@ -75,7 +75,7 @@ def load(behavior: Pkcs11Lib.InitializeFinalizeBehavior | None = Behavior.STRICT
 
 def options(token: Token, **changes: Any) -> TlsContextOptions:
     arguments: dict[str, Any] = {
-        "pkcs11_lib": load(),
+        "pkcs11_lib": changes["pkcs11_lib"] if "pkcs11_lib" in changes else load(),
         "user_pin": PIN,
         "token_label": TOKEN,
         "private_key_label": KEY_LABEL,
