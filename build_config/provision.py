@@ -76,10 +76,9 @@ class Provision:
         folders = self._sources({node.subject for node in missing})
         ids = {node.id for node in missing}
         by_id = {node.id: node for node in missing}
-        needs = {each.id: each.needs for each in self.plan.nodes}
         parallel.walk(
             # Indirect needs too: what stands between may be in the store, and what it needs may not.
-            {node.id: sorted(graph.closure(node.needs, needs) & ids) for node in missing},
+            {node.id: sorted(self._needed(node) & ids) for node in missing},
             lambda name: self._build(by_id[name], prepared, folders[by_id[name].subject]),
             jobs=self.workspace.jobs,
             stop=process.end_all,
@@ -136,9 +135,12 @@ class Provision:
 
     def _closure(self, node: Node) -> dict[str, Path]:
         """The prefixes of all that a library needs, directly or not."""
-        needs = {each.id: each.needs for each in self.plan.nodes}
-        ids = graph.closure(node.needs, needs) & self._prefixes.keys()
+        ids = self._needed(node) & self._prefixes.keys()
         return {name.rpartition(":")[2]: self._prefixes[name] for name in sorted(ids)}
+
+    def _needed(self, node: Node) -> frozenset[str]:
+        """The ids of all nodes that a node needs, directly or not."""
+        return graph.closure(node.needs, {each.id: each.needs for each in self.plan.nodes})
 
     def _sources(self, names: Collection[str]) -> Mapping[str, Path]:
         if not names:
