@@ -29,6 +29,19 @@ _TRIAL_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
+class Suite:
+    """Tests of the installed package: a folder below tests/, its requirement group, folders that it uses."""
+
+    name: str
+    group: str
+    beside: tuple[str, ...] = ()
+
+
+PACKAGE = Suite("awscrt", "trial")
+INTEGRATION = Suite("integration", "integration", ("support",))
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """A repaired wheel in dist/; its artifact's key is that of the store's entry it was copied from."""
 
@@ -91,8 +104,12 @@ class Execution:
         self.provision.end(Result(node, status, wheel.artifact, time.monotonic() - started, findings))
         return findings
 
-    def trials(self, wheel: Made, interpreters: Sequence[Interpreter], *, again: bool) -> tuple[Tried, ...]:
+    def trials(
+        self, wheel: Made, interpreters: Sequence[Interpreter], *, again: bool, integration: bool = False
+    ) -> tuple[Tried, ...]:
         """Run the package's tests on every interpreter that the wheel is for; a pass is remembered, unless `again`.
+
+        The integration tests run on the newest interpreter alone.
 
         Raises:
             TrialError: there is no interpreter to try it on.
@@ -105,15 +122,19 @@ class Execution:
         started = time.monotonic()
         self.listener.begun(node)
         ended = itertools.count(1)
+        planned = [(PACKAGE, interpreter) for interpreter in suitable]
+        if integration:
+            # First, so that a server that cannot be brought is told of early.
+            planned.insert(0, (INTEGRATION, suitable[-1]))
 
-        def trial_on(interpreter: Interpreter) -> Tried:
-            done = self._trial(wheel, interpreter, again=again)
-            self.listener.moved(node, next(ended), len(suitable), f"{done.interpreter} done")
+        def trial_on(suite: Suite, interpreter: Interpreter) -> Tried:
+            done = self._trial(wheel, suite, interpreter, again=again)
+            self.listener.moved(node, next(ended), len(planned), f"{done.interpreter} done")
             return done
 
         with ThreadPoolExecutor(self.workspace.jobs) as pool:
             try:
-                tried = tuple(pool.map(trial_on, suitable))
+                tried = tuple(pool.map(trial_on, *zip(*planned, strict=True)))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 process.end_all()
@@ -124,10 +145,12 @@ class Execution:
         self.provision.end(Result(node, status, wheel.artifact, time.monotonic() - started, findings))
         return tried
 
-    def _trial(self, wheel: Made, interpreter: Interpreter, *, again: bool) -> Tried:
-        root = self.workspace.root
-        name = f"{interpreter.abi} {interpreter.version}"
-        tests = extension.inputs(root, ("tests/awscrt/**/*", "requirements/trial.txt"))
+    def _trial(self, wheel: Made, suite: Suite, interpreter: Interpreter, *, again: bool) -> Tried:
+        root, build = self.workspace.root, self.workspace.build
+        name = f"{interpreter.abi} {interpreter.version}" + ("" if suite is PACKAGE else f", {suite.name}")
+        folders = [root / "tests" / folder for folder in (suite.name, *suite.beside)]
+        inputs = [f"{folder.relative_to(root).as_posix()}/**/*" for folder in folders]
+        tests = extension.inputs(root, (*inputs, f"requirements/{suite.group}.txt"))
         identity = [("wheel", wheel.artifact.sha256), ("interpreter", f"{name} {interpreter.path}")]
         key = Key.of("tried", wheel.path.name, [*identity, *tests])
         entry = None if again else self.store.find(key)
@@ -137,11 +160,12 @@ class Execution:
         report = trial.run(
             wheel.path,
             interpreter,
-            root / "tests" / "awscrt",
-            requirements=root / "requirements" / "trial.txt",
-            work=self.workspace.build / "trial",
+            folders,
+            requirements=root / "requirements" / f"{suite.group}.txt",
+            work=build / suite.group,
             environment=self.workspace.environment,
             timeout=_TRIAL_SECONDS,
+            pytest_args=() if suite is PACKAGE else (f"--programs={build / 'programs'}",),
         )
         counts = {"passed": report.passed, "failed": report.failed, "skipped": report.skipped}
         if not report.findings:

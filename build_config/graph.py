@@ -45,3 +45,12 @@ def closure(roots: Collection[str], needs: Mapping[str, Collection[str]]) -> fro
             found.add(name)
             waiting += needs[name]
     return frozenset(found)
+
+
+def heights(needs: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """How many names wait for each, one after the other: the length of the longest chain that begins with it."""
+    found = dict.fromkeys(needs, 1)
+    for name in reversed(ordered(needs)):
+        for need in needs[name]:
+            found[need] = max(found[need], found[name] + 1)
+    return found

@@ -81,13 +81,14 @@ def build(  # noqa: PLR0913 - the facts of one build
     work: Path,
     log: Path,
     jobs: int,
+    niceness: int = 0,
 ) -> None:
     """Configure, compile and install a library into the folder `out`, which is empty or does not exist.
 
     `dependencies` are the prefixes of all libraries that it needs, directly or not. `work` is scratch space that many
     builds may share; what a failed build leaves there is swept by the next one. `log` is replaced by the output of
-    every command. `jobs` is the number of compilers at once. In `out`, beside what the library installs, come
-    `licenses/NAME/` and `probes.json` (see `probes.read`).
+    every command. `jobs` is the number of compilers at once, `niceness` as in `process.run`. In `out`, beside what the
+    library installs, come `licenses/NAME/` and `probes.json` (see `probes.read`).
 
     Raises:
         BuildError: a command failed, an output is missing, a path of this machine got into a file, or the source
@@ -108,19 +109,23 @@ def build(  # noqa: PLR0913 - the facts of one build
         options = cmake_options(recipe, target, toolchain, tools, source, tree, dependencies)
         environment = build_environment(toolchain, folder)
         define = [f"-D{name}={value}" for name, value in options]
+        ninja: list[str | Path] = [tools.ninja, "-C", tree, f"-j{jobs}"]
         commands: tuple[list[str | Path], ...] = (
             [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, "--no-warn-unused-cli", *define],
-            [tools.ninja, "-C", tree, f"-j{jobs}"],
+            *([*ninja, name] for name in recipe.first),
+            ninja,
             [tools.cmake, "--install", tree],
         )
         for argv in commands:
-            process.run(argv, cwd=folder, env={**environment, "DESTDIR": str(stage)}, log=log, subject=subject)
+            env = {**environment, "DESTDIR": str(stage)}
+            process.run(argv, cwd=folder, env=env, log=log, subject=subject, niceness=niceness)
         staged = stage / _PREFIX.lstrip("/")
         _add_notices(recipe, source, staged)
         answers = probes.read(tree)
         (staged / "probes.json").write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         _check_outputs(recipe, staged, log)
-        _check_paths(staged, folders.values(), recipe.name)
+        if not toolchain.local:
+            _check_paths(staged, folders.values(), recipe.name)
         _check_unchanged(source, before)
         out.mkdir(parents=True, exist_ok=True)
         for path in sorted(staged.iterdir()):

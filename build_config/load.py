@@ -15,7 +15,7 @@ from .schema import COMMIT, SHA256, Table, read
 _OSES = ("linux", "macos", "windows")
 _ARCHES = ("x86_64", "aarch64")
 _LIBCS = ("gnu", "musl")
-_TOOLCHAINS = ("zig", "host")
+_TOOLCHAINS = ("zig", "host", "sanitize")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _RELATIVE = re.compile(r"(?!/)(?!.*(^|/)\.\.(/|$))[^\\\0]+")
 
@@ -75,6 +75,7 @@ def recipe(path: Path, problems: list[str]) -> Recipe:
         options=table.pairs("options"),
         conditions=tuple(_condition(row) for row in table.tables("when")),
         outputs=table.texts("outputs", required=True),
+        first=table.texts("first"),
     )
     if loaded.name != path.stem:
         table.wrong(f"name {loaded.name!r} differs from the file's")

@@ -90,7 +90,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one C library is built, from `recipes/NAME.toml`."""
+    """How one C library is built, from `recipes/NAME.toml`.
+
+    `first` are the build targets that are started before all others, since they take longest.
+    """
 
     name: str
     version: str
@@ -100,6 +103,7 @@ class Recipe:
     options: Options
     conditions: tuple[Condition, ...]
     outputs: tuple[str, ...]
+    first: tuple[str, ...] = ()
 
     def built_on(self, target: Target) -> bool:
         return all(condition.built for condition in self.conditions if condition.matches(target))
@@ -116,7 +120,8 @@ class Recipe:
 class Toolchain:
     """A compiler set that is ready to use; `identity` is what enters cache keys.
 
-    `cmake_options` and `environment` select it in a CMake build.
+    `cmake_options` and `environment` select it in a CMake build. What a `local` one makes is for this machine alone, and
+    may tell of its folders.
     """
 
     name: str
@@ -124,6 +129,7 @@ class Toolchain:
     identity: tuple[tuple[str, str], ...]
     cmake_options: Options
     environment: tuple[tuple[str, str], ...]
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Output(StrEnum):
     SHOWN = "shown"
 
 
-def run(
+def run(  # noqa: PLR0913 - what a command may need
     argv: Sequence[str | os.PathLike[str]],
     *,
     cwd: Path,
@@ -56,12 +56,14 @@ def run(
     error: type[ToolchainError] | None = BuildError,
     subject: str = "",
     output: Output = Output.MERGED,
+    niceness: int = 0,
 ) -> Completed:
     """Run a command to its end in a process group of its own.
 
-    `timeout` is in seconds. What was kept of the output goes to `log` where given. A non-zero exit raises `error`, with
-    the last lines of the output; with `error=None` it is returned. On a timeout or any exception the whole group is
-    killed.
+    `timeout` is in seconds. `niceness`, from 0 to 19, is how far it and its children stand back where processors are
+    scarce, on systems that know it. What was kept of the output goes to `log` where given. A non-zero exit raises
+    `error`, with the last lines of the output; with `error=None` it is returned. On a timeout or any exception the whole
+    group is killed.
 
     Raises:
         MachineError: the command cannot be started.
@@ -70,8 +72,9 @@ def run(
     words = tuple(os.fspath(word) for word in argv)
     started = time.monotonic()
     process = _start(words, cwd, env, output, subject)
+    _stand_back(process, niceness)
     try:
-        stdout, stderr = process.communicate(timeout=timeout)
+        stdout, stderr = _communicate(process, timeout)
     except subprocess.TimeoutExpired as cause:
         _signal_group(process)
         _log(log, words, process.communicate()[0])
@@ -105,13 +108,35 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=None if shown else subprocess.PIPE,
             stderr=None if shown else subprocess.PIPE if output is Output.APART else subprocess.STDOUT,
-            start_new_session=True,
+            # Not a session of its own: Linux weighs priorities only within one (sched_autogroup, see sched(7)).
+            process_group=0,
         )
     except OSError as cause:
         raise MachineError(f"cannot start {words[0]!r}: {cause.strerror}", subject=subject) from cause
     with _live_lock:
         _live.add(process)
     return process
+
+
+def _stand_back(process: subprocess.Popen[bytes], niceness: int) -> None:
+    if niceness and hasattr(os, "setpriority"):
+        # It may be over already.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpriority(os.PRIO_PGRP, process.pid, niceness)
+
+
+def _communicate(process: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
+    """A command's whole output; what it leaves running with its output open is ended after it, not waited for."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _GRACE_SECONDS if end is None else min(_GRACE_SECONDS, end - time.monotonic())
+        try:
+            return process.communicate(timeout=max(left, 0))
+        except subprocess.TimeoutExpired:
+            if end is not None and time.monotonic() >= end:
+                raise
+            if process.poll() is not None:
+                _signal_group(process)
 
 
 def _log(log: Path | None, words: tuple[str, ...], output: bytes | None) -> None:
@@ -132,7 +157,8 @@ def end_all() -> None:
     with _live_lock:
         running = tuple(_live)
     for process in running:
-        _end_group(process)
+        # Its streams are those of the thread that reads them.
+        _signal_group(process)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

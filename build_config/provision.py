@@ -18,6 +18,9 @@ from .store import Entry, Store
 from .toolchain import Tools, find_tools, resolve
 from .workspace import Listener, Workspace
 
+_NICER, _NICEST = 3, 19
+"""By how much a library stands back, on the scale of nice(1), for each step that its chain is shorter; and the most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -73,21 +76,13 @@ class Provision:
             else:
                 self._prefixes[node.id] = entry.path
                 self.end(Result(node, Status.REUSED, artifact(entry), time.monotonic() - started))
-        folders = self._sources({node.subject for node in missing})
-        ids = {node.id for node in missing}
-        by_id = {node.id: node for node in missing}
-        parallel.walk(
-            # Indirect needs too: what stands between may be in the store, and what it needs may not.
-            {node.id: sorted(self._needed(node) & ids) for node in missing},
-            lambda name: self._build(by_id[name], prepared, folders[by_id[name].subject]),
-            jobs=self.workspace.jobs,
-            stop=process.end_all,
-        )
+        if missing:
+            self._build_all(missing, prepared)
         return {node.subject: self._prefixes[node.id] for node in nodes}
 
     def extension(self, prepared: Prepared, variant: Variant, prefixes: Mapping[str, Path]) -> Extension:
         """What is compiled for a variant, in a scratch folder from which a later build of it goes on."""
-        folder = self.workspace.build / prepared.target.id / prepared.toolchain.name / variant.id
+        folder = self._work(prepared) / variant.id
         return Extension(
             root=self.workspace.root,
             project=self.catalog.project,
@@ -106,11 +101,31 @@ class Provision:
             self.results.append(result)
         self.listener.ended(result)
 
-    def _build(self, node: Node, prepared: Prepared, source: Path) -> None:
+    def _build_all(self, missing: Collection[Node], prepared: Prepared) -> None:
+        folders = self._sources({node.subject for node in missing})
+        ids = {node.id for node in missing}
+        by_id = {node.id: node for node in missing}
+        # Indirect needs too: what stands between may be in the store, and what it needs may not.
+        needs = {node.id: sorted(self._needed(node) & ids) for node in missing}
+        heights = graph.heights(needs)
+        most = max(heights.values())
+
+        def build(name: str) -> None:
+            node = by_id[name]
+            niceness = min(_NICER * (most - heights[name]), _NICEST)
+            self._build(node, prepared, folders[node.subject], niceness)
+
+        # More at once than processors, for each has steps that are serial; the longest chain is served first all the same.
+        parallel.walk(needs, build, jobs=2 * self.workspace.jobs - 1, stop=process.end_all)
+
+    def _work(self, prepared: Prepared) -> Path:
+        return self.workspace.build / prepared.target.id / prepared.toolchain.name
+
+    def _build(self, node: Node, prepared: Prepared, source: Path, niceness: int) -> None:
         self.listener.begun(node)
         started = time.monotonic()
         recipe = self.catalog.recipes[node.subject]
-        work = self.workspace.build / node.target / prepared.toolchain.name / node.subject
+        work = self._work(prepared) / node.subject
         dependencies = self._closure(node)
 
         def build(staged: Path) -> None:
@@ -125,6 +140,7 @@ class Provision:
                 work=work,
                 log=work.with_suffix(".log"),
                 jobs=self.workspace.jobs,
+                niceness=niceness,
             )
 
         entry, built = self.store.get_or_build(prepared.keys[node.subject], build)

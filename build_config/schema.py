@@ -46,6 +46,13 @@ class Table:
             return 0
         return value
 
+    def numbers(self, field: str) -> tuple[int, ...]:
+        value = self._take(field, [])
+        if not isinstance(value, list) or not all(type(item) is int for item in value):
+            self._mistyped(field, value, "a list of whole numbers")
+            return ()
+        return tuple(value)
+
     def flag(self, field: str, *, default: bool) -> bool:
         value = self._take(field, default)
         if not isinstance(value, bool):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from build_config import probes, process
+from build_config.binary import elf
 from build_config.model import Target, Toolchain
 from build_config.toolchain import Tools, host, resolve, zig
 from tests.build.conftest import BASE, ENVIRONMENT, MACHINE, Make
@@ -71,6 +72,21 @@ def test_the_oldest_glibc_is_the_floor(zig: Toolchain, tmp_path: Path) -> None:
         "#include <features.h>\n#if __GLIBC__ != 2 || __GLIBC_MINOR__ != 17\n#error\n#endif\nint x;\n"
     )
     run(zig, tmp_path, "-c", "x.c", "-o", "x.o")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.id)
+def test_modules_take_memory_functions_from_the_c_library(caches: Path, tmp_path: Path, target: Target) -> None:
+    (tmp_path / "module.c").write_text(
+        "#include <string.h>\nvoid f(char *a, char *b, size_t n) { memcpy(a, b, n); memset(b, 0, n); }\n"
+        # One function of zig's runtime brings all of them.
+        "__int128 divide(__int128 a, __int128 b) { return a / b; }\n"
+    )
+    toolchain = resolve("zig", target, environment={}, work=caches)
+    flags = dict(toolchain.cmake_options)["CMAKE_MODULE_LINKER_FLAGS"].split()
+    run(toolchain, tmp_path, "-O2", "-fPIC", "-shared", *flags, "module.c", "-o", "module.so")
+    found = elf.facts((tmp_path / "module.so").read_bytes())
+    assert {"memcpy", "memset"} <= {symbol.name for symbol in found.undefined}
 
 
 def test_code_that_is_not_optimised_has_no_sanitizer(zig: Toolchain, tmp_path: Path) -> None:

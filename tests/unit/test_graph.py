@@ -44,3 +44,8 @@ def test_every_unknown_need_is_named_with_a_suggestion() -> None:
 def test_closure_takes_what_is_needed_indirectly() -> None:
     needs = {"a": ["b"], "b": ["c"], "c": [], "d": ["a"]}
     assert graph.closure(["a"], needs) == {"a", "b", "c"}
+
+
+def test_height_is_the_length_of_the_longest_chain_that_waits() -> None:
+    needs = {"crypto": [], "tls": ["crypto"], "io": ["tls", "common"], "common": [], "sums": ["common"]}
+    assert graph.heights(needs) == {"crypto": 3, "tls": 2, "io": 1, "common": 2, "sums": 1}

@@ -23,6 +23,12 @@ def test_each_name_comes_after_its_needs() -> None:
     assert all(seen.index(need) < seen.index(name) for name in needs for need in needs[name])
 
 
+def test_the_longest_chain_comes_first() -> None:
+    seen: list[str] = []
+    walk({"a": [], "b": [], "z": [], "y": ["z"], "x": ["y"]}, seen.append, jobs=1, stop=lambda: None)
+    assert seen == ["z", "y", "a", "b", "x"]
+
+
 def test_independent_names_run_at_once() -> None:
     barrier = threading.Barrier(2, timeout=10)
 

@@ -45,6 +45,12 @@ def test_output_exit_code_and_log(tmp_path: Path) -> None:
     assert "hello" in log.read_text()
 
 
+def test_a_command_stands_back_with_its_children(tmp_path: Path) -> None:
+    code = "import time, os, subprocess, sys; time.sleep(0.3); print(os.nice(0), flush=True); subprocess.run(['nice'])"
+    done = process.run([sys.executable, "-c", code], cwd=tmp_path, env=dict(os.environ), niceness=7)
+    assert done.output.split() == ["7", "7"]
+
+
 def test_a_failure_raises_the_asked_error_with_the_tail(tmp_path: Path) -> None:
     code = "import sys; print('\\n'.join(map(str, range(100)))); sys.exit(3)"
     with pytest.raises(IntegrityError) as caught:
@@ -74,6 +80,14 @@ def test_a_timeout_leaves_no_grandchild(tmp_path: Path) -> None:
         process.run([sys.executable, "-c", code, str(note)], cwd=tmp_path, env=dict(os.environ), timeout=3, log=log)
     assert _wait_gone(int(note.read_text()))
     assert "so far" in log.read_text()
+
+
+def test_what_a_command_leaves_running_is_ended_after_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = "print('so far', flush=True)\n" + _SPAWN.removesuffix("time.sleep(60)\n")
+    done = process.run([sys.executable, "-c", code, str(note)], cwd=tmp_path, env=dict(os.environ), timeout=30)
+    assert (done.output, done.seconds < 20) == ("so far\n", True)
+    assert _wait_gone(int(note.read_text()))
 
 
 @pytest.mark.fault("F32")
