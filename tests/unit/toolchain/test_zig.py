@@ -101,6 +101,13 @@ def test_compiling_and_linking_at_once_keeps_the_processor(translate: Translate,
     assert translate("-mavx2", source, "-o", "x") == ["-mavx2", source, "-o", "x"]
 
 
+def test_xxhash_is_built_for_wide_vectors(translate: Translate, tmp_path: Path) -> None:
+    words = ["-c", "xxhash.c", "-o", "CMakeFiles/aws-checksums.dir/source/xxhash.c.o"]
+    assert translate(*words) == [*words, *zig._XXHASH.split()]
+    assert translate("-c", "xxhash.c", "-o", "xxhash.c.o") == ["-c", "xxhash.c", "-o", "xxhash.c.o"]
+    assert "evex512" not in zig._scripts(Path("zig"), "aarch64-linux-gnu.2.17")["cc"]
+
+
 def test_other_tools_get_every_argument(tmp_path: Path) -> None:
     for name in ("ar", "ranlib", "rc"):
         script = zig._scripts(Path("/opt/zig"), "x")[name]
