@@ -63,9 +63,9 @@ def check_for_leaks(*, timeout_sec: float = 10.0) -> None:
 
 
 def _release_static_defaults() -> None:
-    io = sys.modules.get("awscrt.io")
-    if io is not None:
-        for owner in (io.ClientBootstrap, io.DefaultHostResolver, io.EventLoopGroup):
+    loops = sys.modules.get("awscrt._event_loop")
+    if loops is not None:
+        for owner in (loops.ClientBootstrap, loops.DefaultHostResolver, loops.EventLoopGroup):
             owner.release_static_default()
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class TlsVersion(IntEnum):
-    """A version of the TLS protocol (values of `aws_tls_versions`). `DEFAULT` leaves the choice to the platform."""
+    """A version of the TLS protocol (values of `aws_tls_versions`).
+
+    `DEFAULT` stands for TLS 1.2: RFC 8996 forbids the versions before it, which are agreed to only if asked for.
+    """
 
     SSLv3 = 0
     TLSv1 = 1

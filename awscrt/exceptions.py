@@ -23,6 +23,9 @@ _BUILTIN: Final[Mapping[int, type[Exception]]] = {
     1044: BrokenPipeError,  # AWS_IO_BROKEN_PIPE
 }
 
+CALLBACK_EXCEPTION: Final = 10240
+"""AWS_ERROR_CRT_CALLBACK_EXCEPTION, the package's own code (source/errors.c). Private to the package."""
+
 
 class AwsCrtError(Exception):
     """An error of the AWS Common Runtime.

@@ -18,7 +18,7 @@ bool awscrt_is_shutting_down(void) {
     return aws_atomic_load_int(&s_shutting_down) != 0;
 }
 
-bool awscrt_callback_begin(struct awscrt_callback *call) {
+static bool s_begin(void) {
     /* First counted, then asked; the shutdown first tells, then counts. Whatever the order between threads, either this
      * call sees that it is over, or the shutdown sees this call and waits for it. */
     aws_atomic_fetch_add(&s_in_progress, 1);
@@ -26,7 +26,50 @@ bool awscrt_callback_begin(struct awscrt_callback *call) {
         aws_atomic_fetch_sub(&s_in_progress, 1);
         return false;
     }
-    call->gil = PyGILState_Ensure();
+    return true;
+}
+
+static void s_end(void) {
+    aws_atomic_fetch_sub(&s_in_progress, 1);
+}
+
+/* At the end of a native thread: undoes the second Ensure of s_enter(), and then its own one, the last. */
+static void s_forget_thread(void *unused) {
+    (void)unused;
+    if (s_begin()) {
+        PyGILState_STATE last = PyGILState_Ensure();
+        PyGILState_Release(PyGILState_LOCKED);
+        PyGILState_Release(last);
+        s_end();
+    }
+}
+
+/* True if the thread will s_forget_thread(). It may be at its end already when it calls for the first time, for the end of
+ * an event loop group is reported from there, and what is registered then is never called. So not before the second. */
+static bool s_remember_thread(void) {
+    static AWS_THREAD_LOCAL bool called;
+    bool again = called;
+    called = true;
+    return again && aws_thread_current_at_exit(s_forget_thread, NULL) == AWS_OP_SUCCESS;
+}
+
+static PyGILState_STATE s_enter(void) {
+    /* Python makes a thread state for a thread that it does not know, and a stack for its frames, and would free both in
+     * the Release of this one Ensure: for each call memory would be mapped and unmapped, which costs more than the rest of
+     * it. So the state is kept as long as the thread lives. */
+    bool unknown = PyGILState_GetThisThreadState() == NULL;
+    PyGILState_STATE state = PyGILState_Ensure();
+    if (unknown && s_remember_thread()) {
+        PyGILState_Ensure();
+    }
+    return state;
+}
+
+bool awscrt_callback_begin(struct awscrt_callback *call) {
+    if (!s_begin()) {
+        return false;
+    }
+    call->gil = s_enter();
     PyErr_Fetch(&call->pending[0], &call->pending[1], &call->pending[2]);
     return true;
 }
@@ -35,7 +78,7 @@ void awscrt_callback_end(struct awscrt_callback *call) {
     awscrt_exception_unraisable(NULL);
     PyErr_Restore(call->pending[0], call->pending[1], call->pending[2]);
     PyGILState_Release(call->gil);
-    aws_atomic_fetch_sub(&s_in_progress, 1);
+    s_end();
 }
 
 void awscrt_finish_call(PyObject *result, PyObject *callable) {

@@ -4,6 +4,25 @@
 
 #include <stdlib.h>
 
+enum {
+    PACKAGE_ID = 10, /* no C library has it */
+    AWS_ERROR_CRT_CALLBACK_EXCEPTION = AWS_ERROR_ENUM_BEGIN_RANGE(PACKAGE_ID),
+};
+
+/* Read by native code as long as the process lives. */
+static const struct aws_error_info s_own_errors[] = {
+    AWS_DEFINE_ERROR_INFO(AWS_ERROR_CRT_CALLBACK_EXCEPTION, "Callback raised an exception.", "awscrt"),
+};
+
+static const struct aws_error_info_list s_own_list = {
+    .error_list = s_own_errors,
+    .count = AWS_ARRAY_SIZE(s_own_errors),
+};
+
+void awscrt_errors_start(void) {
+    aws_register_error_info(&s_own_list);
+}
+
 static PyObject *s_new_exception(const char *factory, int code) {
     PyObject *module = PyImport_ImportModule("awscrt.exceptions");
     if (module == NULL) {

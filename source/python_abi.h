@@ -67,10 +67,11 @@ typedef PyObject *(*awscrt_fastcall)(PyObject *, PyObject *const *, Py_ssize_t);
 #    define Py_MOD_PER_INTERPRETER_GIL_SUPPORTED ((void *)2)
 #endif
 
-/* Bits of PyType_GetFlags() for int, list, bytes, str and dict and their subclasses. */
+/* Bits of PyType_GetFlags() for int, list, tuple, bytes, str and dict and their subclasses. */
 #ifndef Py_PYTHON_H
 #    define Py_TPFLAGS_LONG_SUBCLASS (1UL << 24)
 #    define Py_TPFLAGS_LIST_SUBCLASS (1UL << 25)
+#    define Py_TPFLAGS_TUPLE_SUBCLASS (1UL << 26)
 #    define Py_TPFLAGS_BYTES_SUBCLASS (1UL << 27)
 #    define Py_TPFLAGS_UNICODE_SUBCLASS (1UL << 28)
 #    define Py_TPFLAGS_DICT_SUBCLASS (1UL << 29)
@@ -172,7 +173,7 @@ _Static_assert(Py_CLEANUP_SUPPORTED == 0x20000, "Py_CLEANUP_SUPPORTED");
 _Static_assert(PyGILState_LOCKED == 0 && PyGILState_UNLOCKED == 1, "PyGILState_STATE");
 _Static_assert(Py_TPFLAGS_BYTES_SUBCLASS == 1UL << 27 && Py_TPFLAGS_UNICODE_SUBCLASS == 1UL << 28, "Py_TPFLAGS");
 _Static_assert(Py_TPFLAGS_LONG_SUBCLASS == 1UL << 24 && Py_TPFLAGS_LIST_SUBCLASS == 1UL << 25, "Py_TPFLAGS");
-_Static_assert(Py_TPFLAGS_DICT_SUBCLASS == 1UL << 29, "Py_TPFLAGS");
+_Static_assert(Py_TPFLAGS_TUPLE_SUBCLASS == 1UL << 26 && Py_TPFLAGS_DICT_SUBCLASS == 1UL << 29, "Py_TPFLAGS");
 #else
 typedef struct PyMethodDef PyMethodDef;
 typedef struct PyModuleDef_Slot PyModuleDef_Slot;
@@ -195,6 +196,7 @@ ABI_DATA PyObject *PyExc_RecursionError;
 ABI_DATA PyObject *PyExc_RuntimeError;
 ABI_DATA PyObject *PyExc_RuntimeWarning;
 ABI_DATA PyObject *PyExc_TypeError;
+ABI_DATA PyObject *PyExc_UnicodeEncodeError;
 ABI_DATA PyObject *PyExc_ValueError;
 
 /* ------------------------------------------------------------------------------------------------- functions */
@@ -208,9 +210,12 @@ const char *Py_GetVersion(void);
 
 PyObject *PyObject_GetAttrString(PyObject *, const char *);
 int PyObject_SetAttrString(PyObject *, const char *, PyObject *);
+PyObject *PyObject_Call(PyObject *, PyObject *, PyObject *);
 PyObject *PyObject_CallObject(PyObject *, PyObject *);
 PyObject *PyObject_CallFunctionObjArgs(PyObject *, ...);
 PyObject *PyObject_CallMethod(PyObject *, const char *, const char *, ...);
+PyObject *PyObject_GetIter(PyObject *);
+PyObject *PyIter_Next(PyObject *);
 PyObject *PyObject_Type(PyObject *);
 int PyObject_IsTrue(PyObject *);
 int PyObject_AsReadBuffer(PyObject *, const void **, Py_ssize_t *);
@@ -242,6 +247,7 @@ Py_ssize_t PyBytes_Size(PyObject *);
 
 PyObject *PyUnicode_FromString(const char *);
 PyObject *PyUnicode_FromStringAndSize(const char *, Py_ssize_t);
+PyObject *PyUnicode_DecodeLatin1(const char *, Py_ssize_t, const char *);
 PyObject *PyUnicode_DecodeUTF8(const char *, Py_ssize_t, const char *);
 PyObject *PyUnicode_AsUTF8String(PyObject *);
 int PyUnicode_CompareWithASCIIString(PyObject *, const char *);
@@ -256,6 +262,7 @@ Py_ssize_t PyTuple_Size(PyObject *);
 
 PyObject *PyList_New(Py_ssize_t);
 PyObject *PyList_GetItem(PyObject *, Py_ssize_t);
+int PyList_SetItem(PyObject *, Py_ssize_t, PyObject *);
 int PyList_Append(PyObject *, PyObject *);
 Py_ssize_t PyList_Size(PyObject *);
 
@@ -297,6 +304,7 @@ int PyModule_AddFunctions(PyObject *, PyMethodDef *);
 
 PyGILState_STATE PyGILState_Ensure(void);
 void PyGILState_Release(PyGILState_STATE);
+PyThreadState *PyGILState_GetThisThreadState(void);
 PyThreadState *PyEval_SaveThread(void);
 void PyEval_RestoreThread(PyThreadState *);
 int64_t PyInterpreterState_GetID(PyInterpreterState *);

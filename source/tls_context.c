@@ -136,8 +136,14 @@ static int s_options_init(struct aws_tls_ctx_options *options, const struct cont
     return AWS_OP_SUCCESS;
 }
 
+/* The libraries' own default agrees to TLS 1.0, which RFC 8996 forbids. */
+static enum aws_tls_versions s_min_version(const struct context_input *input) {
+    return input->min_version == AWS_IO_TLS_VER_SYS_DEFAULTS ? AWS_IO_TLSv1_2
+                                                             : (enum aws_tls_versions)input->min_version;
+}
+
 static int s_options_set(struct aws_tls_ctx_options *options, const struct context_input *input) {
-    aws_tls_ctx_options_set_minimum_tls_version(options, (enum aws_tls_versions)input->min_version);
+    aws_tls_ctx_options_set_minimum_tls_version(options, s_min_version(input));
     aws_tls_ctx_options_set_tls_cipher_preference(options, (enum aws_tls_cipher_pref)input->cipher_pref);
     aws_tls_ctx_options_set_verify_peer(options, input->verify_peer);
     aws_tls_ctx_options_set_no_certificate_revocation(options, input->no_revocation);

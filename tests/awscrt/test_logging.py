@@ -231,10 +231,11 @@ def test_bad_message(records):
 
 
 def test_dropped_lines_are_counted(records):
-    go_on = threading.Event()
+    busy, go_on = threading.Event(), threading.Event()
 
     class Slow(logging.Handler):
         def emit(self, record):
+            busy.set()
             go_on.wait(60)
 
     handler = Slow()
@@ -246,6 +247,7 @@ def test_dropped_lines_are_counted(records):
         for _ in range(limit // len(name) + 100):
             with pytest.raises(OSError, match="nowhere"):
                 io.init_logging(LogLevel.Trace, name)
+            assert busy.wait(30)  # until then the reader takes away what is to pile up
     finally:
         go_on.set()
         logger.removeHandler(handler)
