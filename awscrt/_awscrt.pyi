@@ -1,15 +1,32 @@
 """Owns the types of the native half. What the functions do is said where the package calls them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Any, Optional, Union
 
-from ._event_loop import EventLoopGroup, HostResolverBase
+from ._auth_credentials import AwsCredentials
+from ._auth_provider import AwsCredentialsProviderBase
+from ._auth_signing_config import AwsSigningConfig
+from ._event_loop import ClientBootstrap, EventLoopGroup, HostResolverBase
+from ._eventstream_connection import ClientConnection
+from ._eventstream_continuation import ClientContinuation
+from ._eventstream_message import WireHeader
+from ._http_base import HttpConnectionBase, HttpStreamBase
+from ._http_message import HttpHeaders, HttpMessageBase, HttpRequest
+from ._http_proxy import HttpProxyOptions
 from ._input_stream import InputStream
+from ._s3_client import S3Client, _Ending
+from ._s3_request import S3Request, _Core
 from ._tls import ClientTlsContext, TlsConnectionOptions
 from ._tls_options import StrPath, TlsContextOptions
+from .io import SocketOptions
+from .websocket import WebSocket
 
 _Buffer = Union[bytes, bytearray, memoryview]
 _Text = Union[str, bytes, bytearray, memoryview]
+_Settle = Callable[[Future[Any], Optional[BaseException], Any], None]
+_SetResult = Callable[[Future[Any], Any], None]
+_SetException = Callable[[Future[Any], BaseException], None]
 _OnEpochTime = Callable[[Union[int, float]], Any]
 
 # module core (module.c, callback.c, threads.c, memory.c, errors.c, common.c)
@@ -148,3 +165,319 @@ def cbor_decoder_pop_next_tag_val(handle: object, /) -> int: ...
 def cbor_decoder_pop_next_list(handle: object, on_epoch_time: Optional[_OnEpochTime], /) -> list[Any]: ...
 def cbor_decoder_pop_next_map(handle: object, on_epoch_time: Optional[_OnEpochTime], /) -> dict[Any, Any]: ...
 def cbor_decoder_pop_next_data_item(handle: object, on_epoch_time: Optional[_OnEpochTime], /) -> Any: ...
+
+# http_headers.c, http_message.c, http_connection.c, http2_connection.c, http_stream.c
+def http_headers_new(pairs: Optional[Iterable[tuple[str, str]]], /) -> object: ...
+def http_headers_add(headers: HttpHeaders, name: str, value: str, /) -> None: ...
+def http_headers_add_pairs(headers: HttpHeaders, pairs: Iterable[tuple[str, str]], /) -> None: ...
+def http_headers_set(headers: HttpHeaders, name: str, value: str, /) -> None: ...
+def http_headers_get(headers: HttpHeaders, name: str, default: Optional[str], /) -> Optional[str]: ...
+def http_headers_get_values(headers: HttpHeaders, name: str, /) -> list[str]: ...
+def http_headers_get_pairs(headers: HttpHeaders, /) -> list[tuple[str, str]]: ...
+def http_headers_remove(headers: HttpHeaders, name: str, /) -> bool: ...
+def http_headers_remove_value(headers: HttpHeaders, name: str, value: str, /) -> bool: ...
+def http_headers_clear(headers: HttpHeaders, /) -> None: ...
+def http_request_new(headers: HttpHeaders, method: str, path: str, /) -> object: ...
+def http_request_get_method(request: HttpRequest, /) -> str: ...
+def http_request_set_method(request: HttpRequest, method: str, /) -> None: ...
+def http_request_get_path(request: HttpRequest, /) -> str: ...
+def http_request_set_path(request: HttpRequest, path: str, /) -> None: ...
+def http_message_set_body_stream(message: HttpMessageBase, stream: Optional[InputStream], /) -> None: ...
+def http_client_connect(
+    host_name: str,
+    port: int,
+    bootstrap: ClientBootstrap,
+    socket_options: SocketOptions,
+    tls_connection_options: Optional[TlsConnectionOptions],
+    proxy_options: Optional[HttpProxyOptions],
+    manual_window_management: bool,
+    conn_manual_window_management: bool,
+    wants_remote_settings: bool,
+    prior_knowledge: bool,
+    initial_window_size: int,
+    read_buffer_capacity: int,
+    initial_settings: list[tuple[int, int]],
+    conn_window_size_threshold: int,
+    stream_window_size_threshold: int,
+    minimum_throughput_bytes_per_second: int,
+    allowable_throughput_failure_interval_seconds: int,
+    response_first_byte_timeout_ms: int,
+    attempt: object,
+    /,
+) -> None: ...
+def http_connection_close(connection: HttpConnectionBase, /) -> None: ...
+def http_connection_is_open(connection: HttpConnectionBase, /) -> bool: ...
+def http2_connection_change_settings(
+    connection: HttpConnectionBase,
+    settings: list[tuple[int, int]],
+    on_complete: Callable[[Optional[BaseException]], object],
+    /,
+) -> None: ...
+def http2_connection_ping(
+    connection: HttpConnectionBase, data: _Buffer, on_complete: Callable[[int, Optional[BaseException]], object], /
+) -> None: ...
+def http2_connection_update_window(connection: HttpConnectionBase, increment: int, /) -> None: ...
+def http2_connection_send_goaway(
+    connection: HttpConnectionBase, http2_error: int, allow_more_streams: bool, debug_data: _Buffer, /
+) -> None: ...
+def http_stream_new(
+    stream: HttpStreamBase,
+    connection: HttpConnectionBase,
+    request: HttpRequest,
+    wants_response: bool,
+    wants_body: bool,
+    wants_trailers: bool,
+    manual_write: bool,
+    response_first_byte_timeout_ms: int,
+    /,
+) -> object: ...
+def http_stream_activate(stream: HttpStreamBase, /) -> None: ...
+def http_stream_update_window(stream: HttpStreamBase, increment: int, /) -> None: ...
+def http_stream_cancel(stream: HttpStreamBase, /) -> None: ...
+def http_stream_write_data(
+    stream: HttpStreamBase,
+    data_stream: Optional[InputStream],
+    end_stream: bool,
+    on_complete: Callable[[Optional[BaseException]], object],
+    /,
+) -> None: ...
+def http_stream_get_status(stream: HttpStreamBase, /) -> Optional[int]: ...
+def http_stream_watch_remote_end(stream: HttpStreamBase, /) -> bool: ...
+
+# credentials.c, auth_text.c
+def credentials_new(
+    access_key_id: str, secret_access_key: str, session_token: Optional[str], expiration_sec: int, /
+) -> object: ...
+def credentials_access_key_id(credentials: AwsCredentials, /) -> str: ...
+def credentials_secret_access_key(credentials: AwsCredentials, /) -> str: ...
+def credentials_session_token(credentials: AwsCredentials, /) -> Optional[str]: ...
+def credentials_expiration(credentials: AwsCredentials, /) -> int: ...
+
+# credentials_provider.c, credentials_delegate.c, credentials_service.c; paths are bytes without NUL
+def credentials_provider_new_static(
+    access_key_id: str, secret_access_key: str, session_token: Optional[str], /
+) -> object: ...
+def credentials_provider_new_environment() -> object: ...
+def credentials_provider_new_profile(
+    bootstrap: ClientBootstrap,
+    profile_name: Optional[str],
+    config_path: Optional[bytes],
+    credentials_path: Optional[bytes],
+    /,
+) -> object: ...
+def credentials_provider_new_process(profile_name: Optional[str], /) -> object: ...
+def credentials_provider_new_default_chain(bootstrap: ClientBootstrap, /) -> object: ...
+def credentials_provider_new_chain(providers: tuple[AwsCredentialsProviderBase, ...], /) -> object: ...
+def credentials_provider_new_delegate(delegate: Callable[[], object], /) -> object: ...
+def credentials_provider_new_cognito(
+    endpoint: str,
+    identity: str,
+    custom_role_arn: Optional[str],
+    logins: tuple[tuple[str, ...], ...],
+    tls_ctx: ClientTlsContext,
+    bootstrap: ClientBootstrap,
+    proxy_options: Optional[HttpProxyOptions],
+    /,
+) -> object: ...
+def credentials_provider_new_x509(
+    endpoint: str,
+    thing_name: str,
+    role_alias: str,
+    tls_ctx: ClientTlsContext,
+    bootstrap: ClientBootstrap,
+    proxy_options: Optional[HttpProxyOptions],
+    /,
+) -> object: ...
+def credentials_provider_new_sts(
+    role_arn: str,
+    session_name: str,
+    external_id: Optional[str],
+    source: AwsCredentialsProviderBase,
+    duration_sec: int,
+    tls_ctx: ClientTlsContext,
+    bootstrap: ClientBootstrap,
+    proxy_options: Optional[HttpProxyOptions],
+    /,
+) -> object: ...
+def credentials_provider_new_sts_web_identity(
+    role_arn: Optional[str],
+    session_name: Optional[str],
+    region: Optional[str],
+    profile_name: Optional[str],
+    token_path: Optional[bytes],
+    tls_ctx: ClientTlsContext,
+    bootstrap: ClientBootstrap,
+    /,
+) -> object: ...
+def credentials_provider_get_credentials(
+    provider: AwsCredentialsProviderBase, settle: _Settle, future: Future[AwsCredentials], /
+) -> None: ...
+
+# signing_config.c, signing.c, signable.c
+def signing_config_new(
+    algorithm: int,
+    signature_type: int,
+    provider: Optional[AwsCredentialsProviderBase],
+    region: str,
+    service: str,
+    date_ms: int,
+    pick: Optional[Callable[[list[str]], list[bool]]],
+    use_double_uri_encode: bool,
+    should_normalize_uri_path: bool,
+    signed_body_value: Optional[str],
+    signed_body_header_type: int,
+    expiration_sec: int,
+    omit_session_token: bool,
+    /,
+) -> object: ...
+def sign_request(
+    request: HttpRequest,
+    config: AwsSigningConfig,
+    set_result: _SetResult,
+    set_exception: _SetException,
+    future: Future[HttpRequest],
+    /,
+) -> None: ...
+def sign_chunk(
+    chunk: _Buffer,
+    previous_signature: str,
+    config: AwsSigningConfig,
+    set_result: _SetResult,
+    set_exception: _SetException,
+    future: Future[str],
+    /,
+) -> None: ...
+def sign_event(
+    event: _Buffer,
+    previous_signature: str,
+    config: AwsSigningConfig,
+    set_result: _SetResult,
+    set_exception: _SetException,
+    future: Future[str],
+    /,
+) -> None: ...
+def sign_trailing_headers(
+    headers: HttpHeaders,
+    previous_signature: str,
+    config: AwsSigningConfig,
+    set_result: _SetResult,
+    set_exception: _SetException,
+    future: Future[str],
+    /,
+) -> None: ...
+
+# websocket.c, websocket_frame.c
+def websocket_connect(
+    bootstrap: ClientBootstrap,
+    host: _Text,
+    port: int,
+    socket_options: SocketOptions,
+    tls_options: Optional[TlsConnectionOptions],
+    proxy_options: Optional[HttpProxyOptions],
+    handshake_request: HttpRequest,
+    read_window: Optional[int],
+    listener: object,
+    wants_frames: bool,
+    wants_payload: bool,
+    wants_ends: bool,
+    /,
+) -> None: ...
+def websocket_send_frame(
+    websocket: WebSocket,
+    opcode: int,
+    payload: Optional[_Text],
+    fin: bool,
+    on_complete: Optional[Callable[[Any], bool]],
+    /,
+) -> None: ...
+def websocket_close(websocket: WebSocket, /) -> None: ...
+def websocket_increment_read_window(websocket: WebSocket, size: int, /) -> None: ...
+
+# s3_client.c, s3_meta_request.c, s3_platform.c, cross_process_lock.c
+def s3_client_new(
+    bootstrap: ClientBootstrap,
+    signing_config: Optional[AwsSigningConfig],
+    tls_connection_options: Optional[TlsConnectionOptions],
+    region: str,
+    tls_mode: int,
+    part_size: int,
+    multipart_upload_threshold: int,
+    throughput_target_gbps: float,
+    enable_s3express: bool,
+    memory_limit: int,
+    network_interface_names: Optional[list[bytes]],
+    file_io: Optional[tuple[bool, float, bool]],
+    max_active_connections: int,
+    retries: tuple[int, int, int, int, int],
+    connect_timeout_ms: int,
+    read_window: int,
+    on_shutdown: _Ending,
+    /,
+) -> object: ...
+def s3_meta_request_new(
+    core: _Core,
+    client: S3Client,
+    type: int,
+    operation_name: str,
+    request: HttpRequest,
+    signing_config: Optional[AwsSigningConfig],
+    recv_filepath: Optional[Union[str, bytes]],
+    send_filepath: Optional[Union[str, bytes]],
+    checksum: Optional[tuple[int, int, bool, Optional[str], int, int]],
+    part_size: int,
+    multipart_upload_threshold: int,
+    file_io: Optional[tuple[bool, float, bool]],
+    max_active_connections: int,
+    wants_headers_body_progress: tuple[bool, bool, bool],
+    /,
+) -> object: ...
+def s3_meta_request_cancel(request: S3Request, /) -> None: ...
+def s3_meta_request_increment_read_window(request: S3Request, size: int, /) -> None: ...
+def s3_get_ec2_instance_type() -> Optional[str]: ...
+def s3_is_optimized_for_system() -> bool: ...
+def s3_get_optimized_platforms() -> list[str]: ...
+def s3_get_recommended_throughput_target_gbps() -> Optional[float]: ...
+def cross_process_lock_acquire(name: Union[str, bytes], /) -> object: ...
+
+# event_stream_rpc.c, event_stream_continuation.c; a header is its name, type and value as they go over the wire
+def event_stream_rpc_connect(
+    connection: ClientConnection,
+    host_name: str,
+    port: int,
+    bootstrap: ClientBootstrap,
+    socket_options: SocketOptions,
+    tls_connection_options: Optional[TlsConnectionOptions],
+    /,
+) -> None: ...
+def event_stream_rpc_close(connection: ClientConnection, exception: Optional[BaseException], /) -> None: ...
+def event_stream_rpc_is_open(connection: ClientConnection, /) -> bool: ...
+def event_stream_rpc_send(
+    connection: ClientConnection,
+    headers: list[WireHeader],
+    payload: Optional[_Text],
+    message_type: int,
+    flags: int,
+    on_flush: Callable[[Optional[Exception]], object],
+    /,
+) -> None: ...
+def event_stream_continuation_new(connection: ClientConnection, /) -> object: ...
+def event_stream_continuation_activate(
+    continuation: ClientContinuation,
+    operation: str,
+    headers: list[WireHeader],
+    payload: Optional[_Text],
+    message_type: int,
+    flags: int,
+    on_flush: Callable[[Optional[Exception]], object],
+    /,
+) -> None: ...
+def event_stream_continuation_send(
+    continuation: ClientContinuation,
+    headers: list[WireHeader],
+    payload: Optional[_Text],
+    message_type: int,
+    flags: int,
+    on_flush: Callable[[Optional[Exception]], object],
+    /,
+) -> None: ...
+def event_stream_continuation_is_closed(continuation: ClientContinuation, /) -> bool: ...

@@ -62,6 +62,7 @@ static bool s_start_once(void) {
         return false;
     }
     awscrt_libraries_start();
+    awscrt_errors_start();
     if (!awscrt_logging_start() || !awscrt_fork_start() || !awscrt_crash_start()) {
         return false;
     }

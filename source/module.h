@@ -41,7 +41,25 @@
     X(tls_context)                                                                                                     \
     X(tls_connection)                                                                                                  \
     X(pkcs11)                                                                                                          \
-    X(input_stream)
+    X(input_stream)                                                                                                    \
+    X(http_headers)                                                                                                    \
+    X(http_message)                                                                                                    \
+    X(http_connection)                                                                                                 \
+    X(http2_connection)                                                                                                \
+    X(http_stream)                                                                                                     \
+    X(credentials)                                                                                                     \
+    X(credentials_provider)                                                                                            \
+    X(credentials_delegate)                                                                                            \
+    X(credentials_service)                                                                                             \
+    X(signing_config)                                                                                                  \
+    X(signing)                                                                                                         \
+    X(websocket)                                                                                                       \
+    X(s3_client)                                                                                                       \
+    X(s3_meta_request)                                                                                                 \
+    X(cross_process_lock)                                                                                              \
+    X(event_stream_continuation)                                                                                       \
+    X(s3_platform)                                                                                                     \
+    X(event_stream_rpc)
 
 #define AWSCRT_DECLARE_METHODS(noun) extern PyMethodDef awscrt_##noun##_methods[];
 AWSCRT_NOUNS(AWSCRT_DECLARE_METHODS)
@@ -235,6 +253,7 @@ PyMODINIT_FUNC PyInit__awscrt(void);
  * set. In this order. */
 bool awscrt_memory_start(void);
 void awscrt_libraries_start(void);
+void awscrt_errors_start(void);
 bool awscrt_logging_start(void);
 bool awscrt_fork_start(void);
 bool awscrt_crash_start(void);

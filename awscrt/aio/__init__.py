@@ -1,0 +1,1 @@
+"""Owns nothing: a folder of the modules that work with asyncio, which is imported by them only."""
