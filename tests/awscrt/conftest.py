@@ -13,6 +13,8 @@ import time
 
 # Read when the extension is loaded.
 os.environ["AWS_CRT_MEMORY_TRACING"] = "2"
+# The tests are copied to where they run, so `peers` is found beside this file and nowhere else.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import pytest
 
