@@ -51,21 +51,24 @@ class TrialReport:
     findings: tuple[Finding, ...]
 
 
-def run(
+def run(  # noqa: PLR0913 - the facts of one trial
     wheel: Path,
     interpreter: Interpreter,
-    tests: Path,
+    tests: Sequence[Path],
     *,
     requirements: Path,
     work: Path,
     environment: Mapping[str, str],
     timeout: float,
     pytest_args: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> TrialReport:
     """Install a wheel into a clean virtual environment of an interpreter and run a folder of tests against it.
 
+    `tests` is that folder and others that it uses; they are copied, side by side, to where no sources are.
     `requirements` is a hash-pinned file for pip, which pins pip itself, too. Environments with nothing but those are kept
-    in `work`, and so are the log and the JUnit file of each interpreter. `timeout`, in seconds, is for the tests.
+    in `work`, and so are the log and the JUnit file of each interpreter. `timeout`, in seconds, is for the tests;
+    `variables` are set where the package is imported, and not for pip.
 
     Raises:
         MachineError: the interpreter does not suit the wheel, or the environment cannot be made.
@@ -86,7 +89,7 @@ def run(
     log.unlink(missing_ok=True)
     junit.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=work) as scratch:
-        trial = _Trial(Path(scratch).resolve(), clean(environment), log, interpreter)
+        trial = _Trial(Path(scratch).resolve(), clean(environment), variables or {}, log, interpreter)
         findings = trial.install(made, wheel) or trial.locate(parsed.packages)
         findings = findings or trial.test(tests, junit, timeout, pytest_args)
     passed, failed, skipped = _counts(junit)
@@ -99,6 +102,7 @@ class _Trial:
 
     scratch: Path
     environment: Mapping[str, str]
+    variables: Mapping[str, str]
     log: Path
     interpreter: Interpreter
 
@@ -118,7 +122,11 @@ class _Trial:
 
     def locate(self, packages: Sequence[str]) -> tuple[Finding, ...]:
         """The packages must come from the environment and from nowhere else."""
-        done = self._run([python_of(self.folder), "-X", "faulthandler", "-I", "-c", _LOCATE, *packages], _STEP_SECONDS)
+        done = self._run(
+            [python_of(self.folder), "-X", "faulthandler", "-I", "-c", _LOCATE, *packages],
+            _STEP_SECONDS,
+            **self.variables,
+        )
         if done.returncode != _PASSED:
             why = f"{', '.join(packages)} cannot be imported ({_how(done)}): {done.tail(3)}"
             return (finding("trial-import", self.subject, why),)
@@ -129,24 +137,21 @@ class _Trial:
             if file is None or not Path(file).resolve().is_relative_to(self.folder)
         )
 
-    def test(self, tests: Path, junit: Path, timeout: float, arguments: Sequence[str]) -> tuple[Finding, ...]:
-        copied = self.scratch / "tests" / tests.name
-        shutil.copytree(tests, copied, ignore=shutil.ignore_patterns("__pycache__"))
-        # pytest takes the first settings file that it meets on the way up; without this one, that of the sources.
-        (copied.parent / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    def test(self, tests: Sequence[Path], junit: Path, timeout: float, arguments: Sequence[str]) -> tuple[Finding, ...]:
+        copied = self.scratch / "tests" / tests[0].name
+        for folder in tests:
+            shutil.copytree(folder, copied.with_name(folder.name), ignore=shutil.ignore_patterns("__pycache__"))
+        # Named, since pytest would otherwise take the first settings file that it meets on the way up from any argument.
+        settings = copied.parent / "pytest.ini"
+        settings.write_text("[pytest]\n", encoding="utf-8")
         command: list[str | Path] = [
             *(python_of(self.folder), "-X", "faulthandler", "-m", "pytest", copied, "--import-mode=importlib"),
-            *(
-                f"--rootdir={copied}",
-                f"--confcutdir={copied}",
-                "-p",
-                "no:cacheprovider",
-                f"--junitxml={junit}",
-                *arguments,
-            ),
+            *("-c", settings),
+            *(f"--rootdir={copied}", f"--confcutdir={copied}", "-p", "no:cacheprovider", f"--junitxml={junit}"),
+            *arguments,
         ]
         try:
-            done = self._run(command, timeout)
+            done = self._run(command, timeout, **self.variables)
         except BuildError:
             return (finding("trial-timeout", self.subject, f"the tests took longer than {timeout:g} s"),)
         return tuple(self._judge(done, junit))
@@ -165,11 +170,12 @@ class _Trial:
         elif not passed:
             yield finding("trial-empty", self.subject, f"no test ran ({skipped} skipped)")
 
-    def _run(self, command: Sequence[str | Path], timeout: float) -> Completed:
+    def _run(self, command: Sequence[str | Path], timeout: float, **variables: str) -> Completed:
         nowhere = self.scratch / "nowhere"
         nowhere.mkdir(exist_ok=True)
+        env = {**self.environment, **variables}
         return process.run(
-            command, cwd=nowhere, env=self.environment, timeout=timeout, log=self.log, error=None, subject=self.subject
+            command, cwd=nowhere, env=env, timeout=timeout, log=self.log, error=None, subject=self.subject
         )
 
 

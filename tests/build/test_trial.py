@@ -44,7 +44,7 @@ def test_a_trial_from_nothing_and_a_second_one_from_what_it_left(tmp_path: Path)
         report = run(
             wheel,
             interpreter,
-            tests,
+            (tests,),
             requirements=REQUIREMENTS,
             work=work,
             environment={**os.environ, **offline},

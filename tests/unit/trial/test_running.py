@@ -53,6 +53,7 @@ def tried(
     timeout: float = 120,
     environment: dict[str, str] | None = None,
     arguments: tuple[str, ...] = (),
+    beside: tuple[Path, ...] = (),
 ) -> TrialReport:
     place = folder / "tests" / "thing"
     place.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ def tried(
     return running.run(
         wheel(folder, init),
         interpreter,
-        place,
+        (place, *beside),
         requirements=folder / "unused.txt",
         work=folder / "work",
         environment={**os.environ, **(environment or {})},
@@ -192,7 +193,7 @@ def test_what_pip_refuses_is_a_finding(tmp_path: Path, interpreter: Interpreter)
     report = running.run(
         path,
         interpreter,
-        tmp_path,
+        (tmp_path,),
         requirements=path,
         work=tmp_path / "work",
         environment=os.environ,
@@ -212,10 +213,24 @@ def test_an_interpreter_that_the_wheel_is_not_for_is_refused(
         running.run(
             wheel(tmp_path, tag=tag),
             interpreter,
-            tmp_path,
+            (tmp_path,),
             requirements=tmp_path,
             work=tmp_path / "work",
             environment=os.environ,
             timeout=60,
         )
     assert tag in caught.value.hint
+
+
+def test_folders_that_the_tests_use_are_beside_them(tmp_path: Path, interpreter: Interpreter) -> None:
+    support = tmp_path / "support"
+    support.mkdir()
+    (support / "helper.py").write_text("VALUE = 2\n")
+    tests = (
+        "import pathlib, sys\n"
+        "sys.path.append(str(pathlib.Path(__file__).parents[2]))\n"
+        "from tests.support import helper\n"
+        "def test_value(): assert helper.VALUE == 2\n"
+    )
+    assert counts(tried(tmp_path, interpreter, tests, beside=(support,))) == (1, 0, 0)
+    assert counts(tried(tmp_path, interpreter, tests)) == (0, 1, 0)
