@@ -1,7 +1,10 @@
 """Owns the running of unittest ids in the environment under test: standard library only, Python 3.8 and newer.
 
-    runner.py list REPORT MODULE      one {"test": id} a line
-    runner.py run REPORT SECONDS ID…  {"begin": id}, then {"end": id, "outcome": …, "detail": …}, a line each
+    runner.py list REPORT MODULE             one {"test": id} a line
+    runner.py run REPORT SECONDS SERVER ID…  {"begin": id}, then {"end": id, "outcome": …, "detail": …}, a line each
+
+SERVER is a file of the folder servers, or empty: a program that prints a line once it serves, and ends when its stdin
+does.
 
 A run stops after the first test that is neither passed nor skipped: a suite may stop looking for leaks once a test
 failed in the process. Who called starts a new one with the rest. A test that takes longer than SECONDS ends the process
@@ -10,14 +13,18 @@ with the stack of every thread on stderr.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import io
 import json
+import os
+import subprocess
 import sys
 import unittest
 from typing import Any, Dict, Iterator, List, Optional, Union
 
 GOOD = ("passed", "skipped")
+SERVERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "servers")
 
 
 class Report(unittest.TestResult):
@@ -82,6 +89,31 @@ def ids(suite: Union[unittest.TestSuite, unittest.TestCase]) -> Iterator[str]:
         yield suite.id()
 
 
+@contextlib.contextmanager
+def serving(name: str, seconds: float) -> Iterator[None]:
+    """A server beside the tests; its stdin ends with this process, however that ends, and so does the server."""
+    if not name:
+        yield
+        return
+    argv = [sys.executable, os.path.join(SERVERS, name)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        faulthandler.dump_traceback_later(seconds, exit=True)
+        if not server.stdout or not server.stdout.readline():
+            sys.exit(f"the server {name} does not serve")
+        faulthandler.cancel_dump_traceback_later()
+        try:
+            yield
+        finally:
+            server.kill()
+
+
+def run(stream: io.TextIOBase, seconds: float, server: str, names: List[str]) -> None:
+    with serving(server, seconds):
+        unittest.TestLoader().loadTestsFromNames(names).run(Report(stream, seconds))
+    # The interpreter's own exit is part of the test: a hang there must end too.
+    faulthandler.dump_traceback_later(seconds, exit=True)
+
+
 def main(argv: List[str]) -> int:
     verb, path, rest = argv[1], argv[2], argv[3:]
     with open(path, "w", encoding="utf-8") as stream:
@@ -93,10 +125,7 @@ def main(argv: List[str]) -> int:
                 return 1
             stream.writelines(json.dumps({"test": name}) + "\n" for name in ids(found))
             return 0
-        report = Report(stream, float(rest[0]))
-        unittest.TestLoader().loadTestsFromNames(rest[1:]).run(report)
-        # The interpreter's own exit is part of the test: a hang there must end too.
-        faulthandler.dump_traceback_later(float(rest[0]), exit=True)
+        run(stream, float(rest[0]), rest[1], rest[2:])
     return 0
 
 
