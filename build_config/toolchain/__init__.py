@@ -7,12 +7,14 @@ from pathlib import Path
 
 from ..errors import MachineError, UsageError, suggestion
 from ..model import Target, Toolchain
-from . import host, zig
+from . import host, sanitize, zig
 from .tools import Tools, find_tools
 
-__all__ = ["TOOLCHAINS", "Tools", "find_tools", "has_host_compiler", "resolve"]
+__all__ = ["TOOLCHAINS", "Tools", "find_tools", "has_host_compiler", "resolve", "sanitizer_runtime"]
 
-TOOLCHAINS = {"host": host.resolve, "zig": zig.resolve}
+sanitizer_runtime = sanitize.runtime
+
+TOOLCHAINS = {"host": host.resolve, "sanitize": sanitize.resolve, "zig": zig.resolve}
 
 
 def resolve(name: str, target: Target, *, environment: Mapping[str, str], work: Path) -> Toolchain:
