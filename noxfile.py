@@ -92,6 +92,13 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the package's tests under AddressSanitizer and UndefinedBehaviorSanitizer, with the system's compiler."""
+    tools(session, "build")
+    toolchain(session, "sanitize")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Run every linter and type checker over Python, C, workflows and data."""
     tools(session, "lint")
@@ -100,8 +107,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against the baseline in one run, interleaved: nox -s bench -- build."""
-    tools(session, "build")
+    """Measure against the baseline in one run, interleaved: nox -s bench -- build, nox -s bench -- runtime."""
+    tools(session, "test")
     toolchain(session, "bench")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import sysconfig
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +18,11 @@ from .model import Finding, Severity
 
 _TARGET = "x86_64-linux-gnu"
 _TAIL_LINES = 200
-# The oldest Python that the type checker still knows; the package itself is tried on older ones.
+# The oldest Python that the type checker still knows, and the newest; the package itself is tried on older ones.
 _OLDEST_CHECKED = "3.10"
+_NEWEST_CHECKED = "3.14"
+# Programs as users write them.
+_USERS = "tests/typing/*.py"
 _DATA = ("*.toml", "build_config/*.toml", "crt/*.toml", "manylinux/**/*.toml", "recipes/*.toml", "tests/**/*.toml")
 
 
@@ -53,8 +58,12 @@ class Linter:
         files = ground.files(*self.patterns)
         if self.patterns and not files:
             return ()
-        program = os.fspath(Path(sysconfig.get_path("scripts")) / self.program)
+        program = os.fspath(_scripts() / self.program)
         return (program, *self.arguments(ground), *files, *self.trailing(ground))
+
+
+def _scripts() -> Path:
+    return Path(sysconfig.get_path("scripts"))
 
 
 def _compiler_flags(ground: Ground) -> tuple[str, ...]:
@@ -104,6 +113,8 @@ def run(
         if argv:
             progress(linter.name)
             found += check(linter.name, argv, root, env)
+    progress("mypy-users")
+    found += users_view(ground, env)
     progress("toml")
     return (*found, *broken_data(ground))
 
@@ -114,6 +125,40 @@ def check(name: str, argv: Sequence[str], root: Path, env: Mapping[str, str]) ->
     if done.returncode == 0:
         return ()
     return (Finding(name, Severity.ERROR, Path(argv[0]).name, f"exit {done.returncode}", done.tail(_TAIL_LINES)),)
+
+
+def users_view(ground: Ground, env: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Check the types of users' programs against the package as they have it: installed, and typed by its marker.
+
+    Raises:
+        MachineError: the type checker is not installed, or no virtual environment can be made.
+    """
+    programs = [os.fspath(ground.root / name) for name in ground.files(_USERS)]
+    if not programs:
+        return ()
+    found: list[Finding] = []
+    # Neither the project's configuration nor its folder: through either, the checker would find the sources.
+    words = ("--no-color-output", "--config-file=", "--strict", "--cache-dir", ground.root / ".mypy_cache" / "users")
+    with tempfile.TemporaryDirectory(prefix="lint-") as scratch:
+        python = install(ground.root / "awscrt", Path(scratch), env)
+        for version in (_OLDEST_CHECKED, _NEWEST_CHECKED):
+            chosen = ("--python-version", version, "--python-executable", python)
+            argv = [os.fspath(word) for word in (_scripts() / "mypy", *words, *chosen)]
+            found += check(f"mypy-users-{version}", (*argv, *programs), Path(scratch), env)
+    return tuple(found)
+
+
+def install(package: Path, folder: Path, env: Mapping[str, str]) -> Path:
+    """A virtual environment in `folder` with the Python part of a package; returns its interpreter.
+
+    Raises:
+        MachineError: it cannot be made.
+    """
+    argv = [sys.executable, "-m", "venv", "--without-pip", os.fspath(folder)]
+    process.run(argv, cwd=folder, env=env, error=MachineError, subject="venv")
+    (packages,) = (*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages"))
+    shutil.copytree(package, packages / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def broken_data(ground: Ground) -> tuple[Finding, ...]:

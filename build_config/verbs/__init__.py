@@ -31,6 +31,13 @@ VERBS = (
         checks.choose_conformance,
         checks.conformance,
     ),
+    Verb(
+        "sanitize",
+        "run the package's tests against libraries and an extension built with sanitizers",
+        checks.TEACHES_SANITIZE,
+        checks.choose_sanitize,
+        checks.sanitized,
+    ),
     Verb("lint", "run every linter and type checker", "", checks.choose_lint, checks.lint),
     Verb(
         "bench", "measure against a baseline in the same run", checks.TEACHES_BENCH, checks.choose_bench, checks.bench

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 from .. import conformance as rigs
 from .. import lint as linters
-from .. import load, process, trial
+from .. import load, process, sanitize, trial
 from ..errors import TrialError, UsageError, VerifyError, suggestion
 from ..execute import Execution
 from ..fetch.sources import obtain_archive
+from ..model import Severity
 from ..provision import Provision
-from ..report import finding_json
+from ..report import closing_line, finding_json
 from ..trial import Interpreter
 from .context import Context
 from .making import choose
 
 TEACHES_CONFORMANCE = """\
 The tests come from the pinned sdist and are run twice on each Python: with our wheel from dist/ (built if need be) and
-with the wheel that the package index has. Whatever passes there must pass here; exit 7 otherwise.
+with the wheel that the package index has. Whatever passes there must pass here; exit 7 otherwise. What fails is tried
+once more on either side; a test that only ours needed that for is a warning. SUITE is a name of
+tests/conformance/suites.toml: test.test_io, localhost:test.test_http_client.
+"""
+TEACHES_SANITIZE = """\
+The C libraries and the extension are built by the system's gcc or clang with AddressSanitizer and
+UndefinedBehaviorSanitizer, through the same recipes and the same store. tests/sanitize says what is left out, and why.
+--pytest hands words to pytest: --pytest="-k fork -x".
 """
 TEACHES_BENCH = (
-    "NAME is a file of tests/bench without its ending; what follows it goes to that benchmark: build --help."
+    "NAME is a file of tests/bench without its ending, build or runtime; what follows goes to it: runtime --help."
 )
 
 
@@ -46,13 +55,21 @@ def choose_conformance(parser: argparse.ArgumentParser) -> None:
         metavar="X.Y",
         help="which Pythons, or `all`; default: the oldest and the newest found",
     )
+    parser.add_argument("--suite", action="append", default=[], metavar="SUITE", help="may be repeated; default: all")
+
+
+def choose_sanitize(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(target=[], toolchain=sanitize.TOOLCHAIN, variant=None)
+    parser.add_argument("--python", action="append", metavar="X.Y", help="which Pythons, or `all`; default: the newest")
+    parser.add_argument("--pytest", default="", metavar="WORDS", help="for the package's tests")
+    parser.add_argument("--offline", action="store_true", help="no network: sources come from the store, or it fails")
 
 
 def conformance(context: Context) -> int:
     catalog = load.catalog(context.root)
     chosen = context.plan(catalog)
     workspace = context.workspace()
-    rig = rigs.load(context.root / "tests" / "conformance" / "suites.toml")
+    rig = rigs.only(rigs.load(context.root / "tests" / "conformance" / "suites.toml"), context.arguments.suite)
     archive = next(iter(catalog.sources.values())).archive
     with context.store() as store, context.report.listener(len(chosen.nodes)) as listener:
         made = Execution(chosen, catalog, workspace, store, listener).wheels()
@@ -83,17 +100,49 @@ def conformance(context: Context) -> int:
         if rows:
             context.report.table("", heading, rows)
     context.report.findings(findings)
+    return TrialError.exit_code if any(finding.severity is Severity.ERROR for finding in findings) else 0
+
+
+def sanitized(context: Context) -> int:
+    catalog = load.catalog(context.root)
+    chosen = context.plan(catalog)
+    workspace = context.workspace()
+    pythons = _pythons(context, trial.interpreters(context.environment), newest_only=True)
+    with context.store() as store, context.report.listener(len(chosen.nodes)) as listener:
+        provision = Provision(chosen, catalog, workspace, store, listener)
+        prepared = provision.prepare(chosen.targets[0])
+        wheel = sanitize.build(provision, prepared, chosen.variants[0])
+        reports = [
+            sanitize.run(
+                wheel,
+                python,
+                prepared.toolchain,
+                root=context.root,
+                work=workspace.build / "sanitize",
+                environment=context.environment,
+                pytest_args=shlex.split(context.arguments.pytest),
+            )
+            for python in pythons
+        ]
+    findings = [finding for report in reports for finding in report.findings]
+    if context.report.as_json:
+        context.report.document([finding_json(finding) for finding in findings])
+    for report in reports:
+        counts = {"passed": report.passed, "failed": report.failed, "skipped": report.skipped}
+        context.report.line(f"Python {report.interpreter.version}: {closing_line(counts)}; {report.log}")
+    context.report.findings(findings)
     return TrialError.exit_code if findings else 0
 
 
-def _pythons(context: Context, found: Sequence[Interpreter]) -> tuple[Interpreter, ...]:
-    """The interpreters that are asked for, each release once.
+def _pythons(context: Context, found: Sequence[Interpreter], *, newest_only: bool = False) -> tuple[Interpreter, ...]:
+    """The interpreters that are asked for, each release once; by default the oldest, unless told, and the newest.
 
     Raises:
         UsageError: one that is not here.
     """
     releases = {".".join(map(str, each.release)): each for each in found}
-    names = context.arguments.python or sorted({*list(releases)[:1], *list(releases)[-1:]})
+    default = list(releases)[-1:] if newest_only else sorted({*list(releases)[:1], *list(releases)[-1:]})
+    names = context.arguments.python or default
     names = list(releases) if "all" in names else names
     unknown = [f"no Python {name} was found" for name in names if name not in releases]
     if unknown or not names:

@@ -26,7 +26,8 @@ The toolchain zig needs no compiler on the machine and reaches back to glibc 2.1
 """
 TEACHES_TESTS = """\
 --pytest hands words to pytest for the toolchain's own tests: --pytest="-k store -x".
-The package's tests run against the wheel in dist/, installed into a clean environment of every CPython found.
+The package's tests run against the wheel in dist/, installed into a clean environment of every CPython found; those
+against real servers (tests/integration) on the newest of them. Servers that are not on PATH come from Debian's packages.
 """
 TEACHES_VERIFY = "WHEEL is a file; default: every wheel in dist/. Exit 6 if a rule is broken."
 
@@ -70,7 +71,7 @@ def wheels(context: Context) -> int:
         execution = Execution(chosen, catalog, context.workspace(), store, listener)
         made = _proven(execution, outcome)
         if not outcome.findings and not context.arguments.no_trial:
-            _try(execution, made, outcome, context, again=False)
+            _try(execution, made, outcome, context, whole=False)
     _close(context, execution, made, outcome)
     return outcome.exit_code
 
@@ -83,7 +84,7 @@ def tests(context: Context) -> int:
         execution = Execution(chosen, catalog, context.workspace(), store, listener)
         made = _proven(execution, outcome)
         if context.arguments.only != "toolchain" and not outcome.findings:
-            _try(execution, made, outcome, context, again=True)
+            _try(execution, made, outcome, context, whole=True)
     if context.arguments.only != "package":
         outcome.own = _own_tests(context)
     _close(context, execution, made, outcome)
@@ -156,10 +157,11 @@ def _proven(execution: Execution, outcome: _Outcome) -> tuple[Made, ...]:
     return made
 
 
-def _try(execution: Execution, made: Sequence[Made], outcome: _Outcome, context: Context, *, again: bool) -> None:
+def _try(execution: Execution, made: Sequence[Made], outcome: _Outcome, context: Context, *, whole: bool) -> None:
+    """Try each wheel; `whole`: everything anew, and against real servers too."""
     found = trial.interpreters(context.environment)
     for wheel in made:
-        outcome.tried += execution.trials(wheel, found, again=again)
+        outcome.tried += execution.trials(wheel, found, again=whole, integration=whole)
 
 
 def _close(context: Context, execution: Execution, made: Sequence[Made], outcome: _Outcome) -> None:

@@ -15,7 +15,7 @@ LEVELS = (
     ("__main__", "backend"),
     ("cli",),
     ("verbs",),
-    ("conformance", "execute", "lint", "report", "requirements"),
+    ("conformance", "execute", "lint", "report", "requirements", "sanitize"),
     ("provision",),
     ("extension", "fetch", "libraries", "repair", "trial", "verify"),
     ("binary", "probes", "store", "toolchain", "wheel", "workspace"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,33 @@ def test_the_c_librarys_headers_come_from_zig() -> None:
     assert any((folder / "stdio.h").is_file() for folder in folders)
     assert not any((folder / "stddef.h").is_file() for folder in folders)
     assert all("ziglang" in folder.parts for folder in folders)
+
+
+def test_users_programs_see_the_package_as_it_is_installed(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the type checker says what it would see of the package and of its marker."""
+    package = ground.root / "awscrt"
+    (package / "__pycache__").mkdir(parents=True)
+    (package / "__init__.py").write_text("here = __file__\n")
+    (package / "py.typed").touch()
+    (ground.root / "tests" / "typing").mkdir(parents=True)
+    (ground.root / "tests" / "typing" / "sample.py").touch()
+    checker = ground.root / "mypy"
+    checker.write_text(
+        '#!/bin/sh\nwhile [ "$1" != --python-executable ]; do shift; done\n'
+        'echo "$3"; "$2" -c "import awscrt, os; print(os.listdir(os.path.dirname(awscrt.here)))"; exit 1\n'
+    )
+    checker.chmod(0o755)
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(ground.root))
+    findings = lint.users_view(ground, {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert [finding.rule for finding in findings] == ["mypy-users-3.10", "mypy-users-3.14"]
+    for finding in findings:
+        assert finding.hint.splitlines()[0] == str(ground.root / "tests" / "typing" / "sample.py")
+        assert "'py.typed'" in finding.hint
+        assert "__pycache__" not in finding.hint
+
+
+def test_nothing_is_installed_where_no_user_is(ground: Ground) -> None:
+    assert lint.users_view(ground, {}) == ()
 
 
 def test_data_that_is_not_toml_is_found(ground: Ground) -> None:
