@@ -318,6 +318,7 @@ def test_the_server_may_end_before_the_request(run, h2):
 
     with h2.server(early=lambda request: Response(404, body=b"early")) as server:
         run(main())
+        assert server.wait_for(lambda: server.requests)  # the client is done when it has sent the end, read or not
         assert server.requests[0].body == b"chunk1chunk2"
 
 
