@@ -42,6 +42,7 @@ class Provision:
         self.store = store
         self.listener = listener
         self.results: list[Result] = []
+        self._needs = {node.id: node.needs for node in plan.nodes}
         self._prefixes: dict[str, Path] = {}
         self._lock = threading.Lock()
 
@@ -156,7 +157,7 @@ class Provision:
 
     def _needed(self, node: Node) -> frozenset[str]:
         """The ids of all nodes that a node needs, directly or not."""
-        return graph.closure(node.needs, {each.id: each.needs for each in self.plan.nodes})
+        return graph.closure(node.needs, self._needs)
 
     def _sources(self, names: Collection[str]) -> Mapping[str, Path]:
         if not names:

@@ -19,6 +19,10 @@ class UnavailableError(Exception):
     """A program is not on this machine and could not be brought; says what to do."""
 
 
+class NoPackagesError(UnavailableError):
+    """A program is not on this machine, and this is no machine of Debian's packages."""
+
+
 @dataclass(frozen=True)
 class Program:
     """An executable, and the variables that it needs to run from where it was unpacked."""
@@ -49,7 +53,7 @@ def _unpack(name: str, package: str, final: Path) -> None:
     remedy = f"next: install {name} so that it is on PATH"
     missing = [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]
     if missing:
-        raise UnavailableError(f"there is no {name} here, and no {missing[0]} to bring it\n  {remedy}")
+        raise NoPackagesError(f"there is no {name} here, and no {missing[0]} to bring it\n  {remedy}")
     final.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bringing-", dir=final.parent) as scratch:
         tree = Path(scratch) / "tree"
