@@ -7,6 +7,7 @@ import os
 import shutil
 import statistics
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,7 +38,11 @@ class Bench:
         """Upstream's wheel, from an sdist that is on this machine already."""
         out = self.scratch / "upstream"
         argv = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--quiet"]
-        self._time("upstream", lambda: process.run([*argv, "-w", out, self.sdist], cwd=self.scratch, env=os.environ))
+        # Without our tools, as a user has it: the cmake of this environment cannot run in the one that pip makes.
+        own = sysconfig.get_path("scripts")
+        path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if part != own)
+        environment = {**os.environ, "PATH": path}
+        self._time("upstream", lambda: process.run([*argv, "-w", out, self.sdist], cwd=self.scratch, env=environment))
         shutil.rmtree(out)
 
     def cold(self, toolchain: str) -> Path:
