@@ -45,3 +45,12 @@ class NativeResource:
     def __init__(self) -> None:
         if NativeResource._track_lifetime:
             NativeResource._living.add(self)
+
+    def _release_binding(self) -> None:
+        """Give the native object up at once, whichever thread made it; without effect if that was done.
+
+        Only for classes whose native functions ask for a reference of their own (source/handle.c).
+        """
+        binding, self._binding = getattr(self, "_binding", None), None
+        if binding is not None:
+            _awscrt.handle_release(binding)

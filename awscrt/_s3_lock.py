@@ -43,7 +43,7 @@ class CrossProcessLock(NativeResource):
 
     def release(self) -> None:
         """Give the lock back. Without effect if this object does not have it."""
-        self._binding = None
+        self._release_binding()
 
     def __enter__(self) -> CrossProcessLock:  # noqa: PYI034 - 3.8 has no Self
         self.acquire()

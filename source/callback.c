@@ -33,6 +33,7 @@ static void s_end(void) {
     aws_atomic_fetch_sub(&s_in_progress, 1);
 }
 
+#ifndef Py_GIL_DISABLED
 /* At the end of a native thread: undoes the second Ensure of s_enter(), and then its own one, the last. */
 static void s_forget_thread(void *unused) {
     (void)unused;
@@ -64,6 +65,13 @@ static PyGILState_STATE s_enter(void) {
     }
     return state;
 }
+#else
+/* Without a GIL, an object that was made by a thread with a state is freed by no other one (PEP 703, biased reference
+ * counting): a connection that the user drops would stay open until its event loop calls into Python again, if ever. */
+static PyGILState_STATE s_enter(void) {
+    return PyGILState_Ensure();
+}
+#endif
 
 bool awscrt_callback_begin(struct awscrt_callback *call) {
     if (!s_begin()) {

@@ -4,6 +4,7 @@
 static void s_destroy(void *native) {
     struct awscrt_cbor_decoder *self = native;
     aws_cbor_decoder_destroy(self->native);
+    awscrt_guard_clean_up(&self->guard);
     Py_DecRef(self->source);
     aws_mem_release(awscrt_allocator(), self);
 }
@@ -61,25 +62,20 @@ static PyObject *s_cbor_decoder_reset_src(PyObject *module, PyObject *args) {
     if (source == NULL) {
         return NULL;
     }
+    awscrt_guard_enter(&self->guard);
     PyObject *previous = self->source;
     self->source = source;
     aws_cbor_decoder_reset_src(self->native, s_cursor(source));
+    awscrt_guard_leave(&self->guard);
     Py_DecRef(previous);
     return awscrt_none();
 }
 
-static PyObject *s_cbor_decoder_get_remaining_bytes_len(PyObject *module, PyObject *handle) {
-    (void)module;
-    struct awscrt_cbor_decoder *self = awscrt_handle_get(handle, &s_type);
-    return self != NULL ? PyLong_FromSize_t(aws_cbor_decoder_get_remaining_length(self->native)) : NULL;
+static PyObject *s_remaining_length(struct awscrt_cbor_decoder *self) {
+    return PyLong_FromSize_t(aws_cbor_decoder_get_remaining_length(self->native));
 }
 
-static PyObject *s_cbor_decoder_get_remaining_bytes(PyObject *module, PyObject *handle) {
-    (void)module;
-    struct awscrt_cbor_decoder *self = awscrt_handle_get(handle, &s_type);
-    if (self == NULL) {
-        return NULL;
-    }
+static PyObject *s_remaining_bytes(struct awscrt_cbor_decoder *self) {
     struct aws_byte_cursor rest = s_cursor(self->source);
     aws_byte_cursor_advance(&rest, rest.len - aws_cbor_decoder_get_remaining_length(self->native));
     return awscrt_bytes_from_cursor(rest);
@@ -87,7 +83,13 @@ static PyObject *s_cbor_decoder_get_remaining_bytes(PyObject *module, PyObject *
 
 static PyObject *s_of_handle(PyObject *handle, PyObject *(*function)(struct awscrt_cbor_decoder *self)) {
     struct awscrt_cbor_decoder *self = awscrt_handle_get(handle, &s_type);
-    return self != NULL ? function(self) : NULL;
+    if (self == NULL) {
+        return NULL;
+    }
+    awscrt_guard_enter(&self->guard);
+    PyObject *result = function(self);
+    awscrt_guard_leave(&self->guard);
+    return result;
 }
 
 /* args: handle, callback for epoch times or None. */
@@ -100,7 +102,13 @@ static PyObject *s_with_callback(
         return NULL;
     }
     struct awscrt_cbor_decoder *self = awscrt_handle_get(args[0], &s_type);
-    return self != NULL ? function(self, args[1]) : NULL;
+    if (self == NULL) {
+        return NULL;
+    }
+    awscrt_guard_enter(&self->guard);
+    PyObject *result = function(self, args[1]);
+    awscrt_guard_leave(&self->guard);
+    return result;
 }
 
 #define DEFINE_SINGLE(name, function)                                                                                  \
@@ -108,6 +116,8 @@ static PyObject *s_with_callback(
         (void)module;                                                                                                  \
         return s_of_handle(handle, function);                                                                          \
     }
+DEFINE_SINGLE(get_remaining_bytes, s_remaining_bytes)
+DEFINE_SINGLE(get_remaining_bytes_len, s_remaining_length)
 DEFINE_SINGLE(peek_type, awscrt_cbor_peek_type)
 DEFINE_SINGLE(consume_next_element, awscrt_cbor_consume_element)
 DEFINE_SINGLE(consume_next_data_item, awscrt_cbor_consume_item)

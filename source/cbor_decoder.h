@@ -7,16 +7,17 @@
 #include <aws/common/cbor.h>
 
 /* Owned by its handle, which owns `native` and a reference to `source`, the bytes that `native` reads. All functions keep
- * the GIL, but a callback may use the decoder, and even give it other bytes: what `native` points to is copied into a
- * Python object before any Python code runs. */
+ * the GIL, which guards all, but a callback may use the decoder, and even give it other bytes: what `native` points to is
+ * copied into a Python object before any Python code runs. */
 struct awscrt_cbor_decoder {
+    struct awscrt_guard guard;
     struct aws_cbor_decoder *native;
     PyObject *source;
     /* Data items inside one another that are being read, those of callbacks included. */
     unsigned depth;
 };
 
-/* Each of these returns a new reference, or NULL with an exception set. */
+/* Each of these returns a new reference, or NULL with an exception set. To be called within the guard. */
 
 /* Single elements. */
 PyObject *awscrt_cbor_pop_unsigned_int(struct awscrt_cbor_decoder *self);

@@ -6,6 +6,7 @@ enum { INITIAL_CAPACITY = 256 }; /* of a new aws_cbor_encoder */
 static void s_destroy(void *native) {
     struct awscrt_cbor_encoder *self = native;
     aws_cbor_encoder_destroy(self->native);
+    awscrt_guard_clean_up(&self->guard);
     aws_mem_release(awscrt_allocator(), self);
 }
 
@@ -43,7 +44,13 @@ static PyObject *s_result(bool written) {
 static PyObject *s_cbor_encoder_get_encoded_data(PyObject *module, PyObject *handle) {
     (void)module;
     struct awscrt_cbor_encoder *self = awscrt_handle_get(handle, &s_type);
-    return self != NULL ? awscrt_bytes_from_cursor(aws_cbor_encoder_get_encoded_data(self->native)) : NULL;
+    if (self == NULL) {
+        return NULL;
+    }
+    awscrt_guard_enter(&self->guard);
+    PyObject *data = awscrt_bytes_from_cursor(aws_cbor_encoder_get_encoded_data(self->native));
+    awscrt_guard_leave(&self->guard);
+    return data;
 }
 
 static PyObject *s_cbor_encoder_reset(PyObject *module, PyObject *handle) {
@@ -52,7 +59,9 @@ static PyObject *s_cbor_encoder_reset(PyObject *module, PyObject *handle) {
     if (self == NULL) {
         return NULL;
     }
+    awscrt_guard_enter(&self->guard);
     aws_cbor_encoder_reset(self->native);
+    awscrt_guard_leave(&self->guard);
     return awscrt_none();
 }
 
@@ -120,11 +129,11 @@ static bool s_argument(PyObject *object, uint64_t highest, uint64_t *out) {
     return true;
 }
 
-/* The encoder of a call with such an argument, with room for it; NULL with an exception set. */
+/* The encoder of a call with such an argument, begun for it (awscrt_cbor_begin); NULL with an exception set. */
 static struct awscrt_cbor_encoder *
-s_encoder_with_argument(PyObject *const *args, Py_ssize_t count, uint64_t highest, uint64_t *argument) {
+s_begin_with_argument(PyObject *const *args, Py_ssize_t count, uint64_t highest, uint64_t *argument) {
     struct awscrt_cbor_encoder *self = s_encoder(args, count, 2);
-    return self != NULL && s_argument(args[1], highest, argument) && awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD)
+    return self != NULL && s_argument(args[1], highest, argument) && awscrt_cbor_begin(self, AWSCRT_CBOR_MAX_HEAD)
                ? self
                : NULL;
 }
@@ -132,33 +141,36 @@ s_encoder_with_argument(PyObject *const *args, Py_ssize_t count, uint64_t highes
 static PyObject *s_cbor_encoder_write_array_start(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     uint64_t entries;
-    struct awscrt_cbor_encoder *self = s_encoder_with_argument(args, count, SIZE_MAX, &entries);
+    struct awscrt_cbor_encoder *self = s_begin_with_argument(args, count, SIZE_MAX, &entries);
     if (self == NULL) {
         return NULL;
     }
     aws_cbor_encoder_write_array_start(self->native, (size_t)entries);
+    awscrt_cbor_end(self);
     return awscrt_none();
 }
 
 static PyObject *s_cbor_encoder_write_map_start(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     uint64_t entries;
-    struct awscrt_cbor_encoder *self = s_encoder_with_argument(args, count, SIZE_MAX, &entries);
+    struct awscrt_cbor_encoder *self = s_begin_with_argument(args, count, SIZE_MAX, &entries);
     if (self == NULL) {
         return NULL;
     }
     aws_cbor_encoder_write_map_start(self->native, (size_t)entries);
+    awscrt_cbor_end(self);
     return awscrt_none();
 }
 
 static PyObject *s_cbor_encoder_write_tag(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     uint64_t number;
-    struct awscrt_cbor_encoder *self = s_encoder_with_argument(args, count, UINT64_MAX, &number);
+    struct awscrt_cbor_encoder *self = s_begin_with_argument(args, count, UINT64_MAX, &number);
     if (self == NULL) {
         return NULL;
     }
     aws_cbor_encoder_write_tag(self->native, number);
+    awscrt_cbor_end(self);
     return awscrt_none();
 }
 
@@ -171,11 +183,12 @@ static PyObject *s_cbor_encoder_write_epoch_time(PyObject *module, PyObject *con
     }
     double seconds = PyFloat_AsDouble(args[1]);
     if ((seconds == -1.0 && PyErr_Occurred() != NULL) ||
-        !awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD + AWSCRT_CBOR_MAX_HEAD)) {
+        !awscrt_cbor_begin(self, AWSCRT_CBOR_MAX_HEAD + AWSCRT_CBOR_MAX_HEAD)) {
         return NULL;
     }
     aws_cbor_encoder_write_tag(self->native, AWS_CBOR_TAG_EPOCH_TIME);
     aws_cbor_encoder_write_float(self->native, seconds);
+    awscrt_cbor_end(self);
     return awscrt_none();
 }
 

@@ -6,9 +6,10 @@
 
 #include <aws/common/cbor.h>
 
-/* Owned by its handle, which owns `native`. All functions keep the GIL. `capacity` is that of the buffer inside `native`:
- * the library aborts the process if that cannot grow, so it is asked for first. */
+/* Owned by its handle, which owns `native`. All functions keep the GIL, which guards all. `capacity` is that of the buffer
+ * inside `native`: the library aborts the process if that cannot grow, so it is asked for first. */
 struct awscrt_cbor_encoder {
+    struct awscrt_guard guard;
     struct aws_cbor_encoder *native;
     size_t capacity;
 };
@@ -23,8 +24,10 @@ static inline bool awscrt_cbor_has_flag(PyObject *object, unsigned long flag) {
 
 /* Each of these writes and returns true, or returns false with an exception set. */
 
-/* Makes sure that the library finds room for `size` more bytes; MemoryError otherwise. */
-bool awscrt_cbor_reserve(struct awscrt_cbor_encoder *self, size_t size);
+/* Enters the guard and makes sure that the library finds room for `size` more bytes: what follows is the library's
+ * functions for them, and awscrt_cbor_end. MemoryError otherwise. */
+bool awscrt_cbor_begin(struct awscrt_cbor_encoder *self, size_t size);
+void awscrt_cbor_end(struct awscrt_cbor_encoder *self);
 
 /* An int from -2**64 to 2**64 - 1; beyond, an exception of the given type. `value` is an int. */
 bool awscrt_cbor_write_int(struct awscrt_cbor_encoder *self, PyObject *value, PyObject *out_of_range);

@@ -226,7 +226,9 @@ static PyObject *s_pop_tagged(struct awscrt_cbor_decoder *self, PyObject *on_epo
     if (seconds == NULL || awscrt_is_none(on_epoch_time)) {
         return seconds;
     }
+    awscrt_guard_leave(&self->guard);
     PyObject *converted = PyObject_CallFunctionObjArgs(on_epoch_time, seconds, NULL);
+    awscrt_guard_enter(&self->guard);
     Py_DecRef(seconds);
     return converted;
 }

@@ -12,7 +12,7 @@ enum {
 };
 
 /* The library grows its buffer to what is needed, or twofold if that is more. */
-bool awscrt_cbor_reserve(struct awscrt_cbor_encoder *self, size_t size) {
+static bool s_reserve(struct awscrt_cbor_encoder *self, size_t size) {
     size_t length = aws_cbor_encoder_get_encoded_data(self->native).len;
     size_t needed = aws_add_size_saturating(length, size);
     if (needed <= self->capacity) {
@@ -24,6 +24,19 @@ bool awscrt_cbor_reserve(struct awscrt_cbor_encoder *self, size_t size) {
     }
     self->capacity = grown;
     return true;
+}
+
+bool awscrt_cbor_begin(struct awscrt_cbor_encoder *self, size_t size) {
+    awscrt_guard_enter(&self->guard);
+    if (!s_reserve(self, size)) {
+        awscrt_guard_leave(&self->guard);
+        return false;
+    }
+    return true;
+}
+
+void awscrt_cbor_end(struct awscrt_cbor_encoder *self) {
+    awscrt_guard_leave(&self->guard);
 }
 
 static bool s_is_float(PyObject *object) {
@@ -62,7 +75,7 @@ bool awscrt_cbor_write_int(struct awscrt_cbor_encoder *self, PyObject *value, Py
         PyErr_SetString(out_of_range, "a CBOR integer is between -2**64 and 2**64 - 1; big ones are not supported");
         return false;
     }
-    if (!awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD)) {
+    if (!awscrt_cbor_begin(self, AWSCRT_CBOR_MAX_HEAD)) {
         return false;
     }
     if (negative) {
@@ -70,25 +83,28 @@ bool awscrt_cbor_write_int(struct awscrt_cbor_encoder *self, PyObject *value, Py
     } else {
         aws_cbor_encoder_write_uint(self->native, argument);
     }
+    awscrt_cbor_end(self);
     return true;
 }
 
 bool awscrt_cbor_write_float(struct awscrt_cbor_encoder *self, PyObject *value) {
     double number = PyFloat_AsDouble(value);
-    if ((number == -1.0 && PyErr_Occurred() != NULL) || !awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD)) {
+    if ((number == -1.0 && PyErr_Occurred() != NULL) || !awscrt_cbor_begin(self, AWSCRT_CBOR_MAX_HEAD)) {
         return false;
     }
     aws_cbor_encoder_write_float(self->native, number);
+    awscrt_cbor_end(self);
     return true;
 }
 
 typedef void(string_writer)(struct aws_cbor_encoder *native, struct aws_byte_cursor contents);
 
 static bool s_write_string(struct awscrt_cbor_encoder *self, struct aws_byte_cursor contents, string_writer *write) {
-    if (!awscrt_cbor_reserve(self, aws_add_size_saturating(AWSCRT_CBOR_MAX_HEAD, contents.len))) {
+    if (!awscrt_cbor_begin(self, aws_add_size_saturating(AWSCRT_CBOR_MAX_HEAD, contents.len))) {
         return false;
     }
     write(self->native, contents);
+    awscrt_cbor_end(self);
     return true;
 }
 
@@ -118,18 +134,20 @@ bool awscrt_cbor_write_text(struct awscrt_cbor_encoder *self, PyObject *value) {
 }
 
 bool awscrt_cbor_write_plain(struct awscrt_cbor_encoder *self, void (*write)(struct aws_cbor_encoder *native)) {
-    if (!awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD)) {
+    if (!awscrt_cbor_begin(self, AWSCRT_CBOR_MAX_HEAD)) {
         return false;
     }
     write(self->native);
+    awscrt_cbor_end(self);
     return true;
 }
 
 bool awscrt_cbor_write_bool(struct awscrt_cbor_encoder *self, bool value) {
-    if (!awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD)) {
+    if (!awscrt_cbor_begin(self, AWSCRT_CBOR_MAX_HEAD)) {
         return false;
     }
     aws_cbor_encoder_write_bool(self->native, value);
+    awscrt_cbor_end(self);
     return true;
 }
 
@@ -137,7 +155,7 @@ bool awscrt_cbor_write_bool(struct awscrt_cbor_encoder *self, bool value) {
 
 /* A container that is being written. Owns its references. */
 struct level {
-    PyObject *container;
+    PyObject *container;  /* or a copy of it */
     Py_ssize_t remaining; /* entries, as many as its head announced, that are not begun */
     Py_ssize_t position;  /* of the next one */
     PyObject *value;      /* of the dict entry whose key was written last */
@@ -150,6 +168,18 @@ struct levels {
     size_t count;
     size_t capacity;
 };
+
+/* What can be gone through entry by entry, a new reference: without a GIL a copy, for there borrowed references into a
+ * container are good only as long as no other thread changes it. */
+static PyObject *s_steady(PyObject *container, bool is_dict) {
+#ifdef Py_GIL_DISABLED
+    return is_dict ? PyDict_Copy(container) : PyList_GetSlice(container, 0, PTRDIFF_MAX);
+#else
+    (void)is_dict;
+    Py_IncRef(container);
+    return container;
+#endif
+}
 
 static bool s_push(struct levels *levels, PyObject *container, bool is_dict) {
     if (levels->count == MAX_DEPTH) {
@@ -169,10 +199,13 @@ static bool s_push(struct levels *levels, PyObject *container, bool is_dict) {
         levels->items = items;
         levels->capacity = capacity;
     }
-    Py_IncRef(container);
+    PyObject *steady = s_steady(container, is_dict);
+    if (steady == NULL) {
+        return false;
+    }
     levels->items[levels->count++] = (struct level){
-        .container = container,
-        .remaining = is_dict ? PyDict_Size(container) : PyList_Size(container),
+        .container = steady,
+        .remaining = is_dict ? PyDict_Size(steady) : PyList_Size(steady),
         .is_dict = is_dict,
     };
     return true;
@@ -186,7 +219,7 @@ static void s_pop(struct levels *levels) {
 
 static bool
 s_begin_container(struct awscrt_cbor_encoder *self, struct levels *levels, PyObject *container, bool is_dict) {
-    if (!awscrt_cbor_reserve(self, AWSCRT_CBOR_MAX_HEAD) || !s_push(levels, container, is_dict)) {
+    if (!s_push(levels, container, is_dict) || !awscrt_cbor_begin(self, AWSCRT_CBOR_MAX_HEAD)) {
         return false;
     }
     size_t entries = (size_t)levels->items[levels->count - 1].remaining;
@@ -195,11 +228,12 @@ s_begin_container(struct awscrt_cbor_encoder *self, struct levels *levels, PyObj
     } else {
         aws_cbor_encoder_write_array_start(self->native, entries);
     }
+    awscrt_cbor_end(self);
     return true;
 }
 
 /* The next item in a container: a new reference, or NULL at its end. False with RuntimeError if the container has become
- * shorter meanwhile, as another thread can make it where there is no GIL. */
+ * shorter meanwhile, as a finalizer can make it that the cycle collector calls. */
 static bool s_next(struct level *level, PyObject **item) {
     *item = level->value;
     level->value = NULL;
@@ -251,6 +285,7 @@ static bool s_write_item(struct awscrt_cbor_encoder *self, struct levels *levels
 
 bool awscrt_cbor_write_data_item(struct awscrt_cbor_encoder *self, PyObject *item) {
     struct levels levels = {0};
+    awscrt_guard_enter(&self->guard); /* so that an item is in one piece */
     bool written = s_write_item(self, &levels, item);
     while (written && levels.count > 0) {
         PyObject *next;
@@ -262,6 +297,7 @@ bool awscrt_cbor_write_data_item(struct awscrt_cbor_encoder *self, PyObject *ite
             Py_DecRef(next);
         }
     }
+    awscrt_guard_leave(&self->guard);
     while (levels.count > 0) {
         s_pop(&levels);
     }

@@ -197,11 +197,13 @@ static PyObject *s_new_sts(PyObject *module, PyObject *const *args, Py_ssize_t c
             .tls_ctx = route.tls_ctx,
             .http_proxy_options = route.proxy,
         };
-        aws_reset_error();
         /* The GIL stays: it changes what the source calls when it ends, and nothing else guards that. */
-        handle = awscrt_credentials_provider_own(
-            aws_credentials_provider_new_sts(awscrt_allocator(), &options),
-            AWS_AUTH_CREDENTIALS_PROVIDER_STS_SOURCE_FAILURE);
+        struct awscrt_guard *guard = awscrt_guard_of(source);
+        awscrt_guard_enter(guard);
+        aws_reset_error();
+        struct aws_credentials_provider *provider = aws_credentials_provider_new_sts(awscrt_allocator(), &options);
+        awscrt_guard_leave(guard);
+        handle = awscrt_credentials_provider_own(provider, AWS_AUTH_CREDENTIALS_PROVIDER_STS_SOURCE_FAILURE);
     }
     s_route_clean_up(&route);
     awscrt_auth_texts_release(texts, AWS_ARRAY_SIZE(rules));

@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-/* Operations on keys keep the GIL. They take a fraction of a millisecond, and as long as a thread holds the GIL no other
- * one can fork: so no lock inside libcrypto is ever held across os.fork, and keys go on working in the child. */
+/* Operations on keys keep the GIL. They take a fraction of a millisecond, and as long as a thread holds the GIL, or without
+ * one is attached to the interpreter, no other one can fork: so no lock inside libcrypto is ever held across os.fork, and
+ * keys go on working in the child. */
 
 enum {
     MAX_COORDINATE_SIZE = 48,  /* of P-384 */

@@ -3,6 +3,7 @@
 #include "event_stream.h"
 
 #include <aws/io/socket.h>
+#include <aws/io/tls_channel_handler.h>
 
 /* What the native connection calls back with. Made by connect; freed by the native connection's last callback, on the
  * thread that drops the last reference to that. All other callbacks come on the connection's event loop thread, one after
@@ -144,13 +145,14 @@ static PyObject *s_connect(PyObject *module, PyObject *args) {
     if (!options.bootstrap || !awscrt_socket_options_from_py(&socket_options, py_socket_options)) {
         return NULL;
     }
-    if (!awscrt_is_none(py_tls_options)) {
-        options.tls_options = awscrt_tls_connection_options_get(py_tls_options);
-        if (!options.tls_options) {
-            return NULL;
-        }
+    struct aws_tls_connection_options tls = {0};
+    PyObject *result = NULL;
+    if (awscrt_tls_connection_options_copy(&tls, py_tls_options)) {
+        options.tls_options = tls.ctx ? &tls : NULL;
+        result = s_connect_with(&options, self);
     }
-    return s_connect_with(&options, self);
+    awscrt_tls_connection_options_clean_up(&tls);
+    return result;
 }
 
 static PyObject *s_close(PyObject *module, PyObject *args) {

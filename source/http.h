@@ -10,6 +10,8 @@
 
 #include "io.h"
 
+#include <aws/io/tls_channel_handler.h>
+
 struct aws_http2_setting;
 struct aws_http_connection;
 struct aws_http_header;
@@ -18,8 +20,18 @@ struct aws_http_message;
 struct aws_http_proxy_options;
 
 struct aws_http_connection *awscrt_http_connection_get(PyObject *connection);
+/* Both, and what they point to, are guarded by the GIL: see awscrt_http_message_guard. */
 struct aws_http_headers *awscrt_http_headers_get(PyObject *headers);
 struct aws_http_message *awscrt_http_message_get(PyObject *request);
+
+/* The guard of a message and of its headers, which is awscrt_guard_of them. */
+struct awscrt_guard *awscrt_http_message_guard(const struct aws_http_message *message);
+/* A copy of the request, with the same stream for its body, for whoever reads it on threads of its own; to be released. NULL
+ * with an exception set. */
+struct aws_http_message *awscrt_http_message_copy(PyObject *request);
+
+/* Adds copies of all headers. The caller sees to the guards. */
+void awscrt_http_headers_append(struct aws_http_headers *to, const struct aws_http_headers *from);
 
 /* A str without CR, LF and NUL, which would end a line of HTTP/1.1 where the caller did not mean it to (RFC 9112, 2.2; RFC
  * 9110, 5.5). False with TypeError or ValueError, which name `what` and not the text: it may be a secret. */
@@ -48,7 +60,7 @@ struct awscrt_http_proxy_kept {
     struct awscrt_buffer host_name;
     struct awscrt_buffer user_name;
     struct awscrt_buffer password;
-    PyObject *tls_connection_options; /* may be NULL */
+    struct aws_tls_connection_options tls;
 };
 
 bool awscrt_http_proxy_options_from_py(

@@ -148,6 +148,7 @@ struct options {
     struct aws_http2_setting settings[AWSCRT_HTTP2_MAX_SETTINGS];
     struct aws_http_connection_monitoring_options monitoring;
     struct aws_socket_options socket;
+    struct aws_tls_connection_options tls;
     struct aws_http_proxy_options proxy;
     struct awscrt_http_proxy_kept proxy_kept;
 };
@@ -166,15 +167,11 @@ static bool s_fill_http2(struct options *options, const struct request *request)
 
 static bool s_fill_peers(struct options *options, const struct request *request) {
     options->connection.bootstrap = awscrt_client_bootstrap_get(request->bootstrap);
-    if (!options->connection.bootstrap || !awscrt_socket_options_from_py(&options->socket, request->socket_options)) {
+    if (!options->connection.bootstrap || !awscrt_socket_options_from_py(&options->socket, request->socket_options) ||
+        !awscrt_tls_connection_options_copy(&options->tls, request->tls_options)) {
         return false;
     }
-    if (!awscrt_is_none(request->tls_options)) {
-        options->connection.tls_options = awscrt_tls_connection_options_get(request->tls_options);
-        if (!options->connection.tls_options) {
-            return false;
-        }
-    }
+    options->connection.tls_options = options->tls.ctx ? &options->tls : NULL;
     if (!awscrt_is_none(request->proxy_options)) {
         if (!awscrt_http_proxy_options_from_py(&options->proxy, &options->proxy_kept, request->proxy_options)) {
             return false;
@@ -233,6 +230,7 @@ static PyObject *s_connect(PyObject *module, PyObject *args) {
         }
     }
     awscrt_http_proxy_kept_release(&options.proxy_kept);
+    awscrt_tls_connection_options_clean_up(&options.tls);
     awscrt_buffer_release(&request.host_name);
     return result;
 }

@@ -4,10 +4,8 @@
 
 #include <aws/http/request_response.h>
 
-#include <string.h>
-
-/* The handle owns one reference to the block; messages made with it have their own. Plain memory, guarded by the GIL:
- * native code that keeps a message copies what it sends while the call that hands it over holds the GIL. */
+/* The handle owns one reference to the block; messages made with it have their own. Plain memory, guarded by the GIL: no
+ * native thread gets to see it, for what sends a message is handed a copy, or copies it within a call that holds the GIL. */
 
 static void s_destroy(void *native) {
     aws_http_headers_release(native);
@@ -18,45 +16,6 @@ static const struct awscrt_handle_type s_handle_type = {
 
 struct aws_http_headers *awscrt_http_headers_get(PyObject *headers) {
     return awscrt_binding_get(headers, &s_handle_type);
-}
-
-/* ---------------------------------------------------------------------------------------------------- text */
-
-enum { PROBED_SIZE = 64 * 1024 };
-
-static bool s_breaks_line(struct aws_byte_cursor text) {
-    return memchr(text.ptr, '\r', text.len) || memchr(text.ptr, '\n', text.len) || memchr(text.ptr, '\0', text.len);
-}
-
-bool awscrt_http_text_acquire(struct awscrt_buffer *buffer, PyObject *text, const char *what) {
-    if (!awscrt_is_text(text)) {
-        PyObject *type = PyObject_Type(text);
-        PyErr_Format(PyExc_TypeError, "%s must be str, not %S", what, type);
-        Py_DecRef(type);
-        return false;
-    }
-    if (!awscrt_buffer_acquire_text(buffer, text)) {
-        return false;
-    }
-    bool breaks_line = s_breaks_line(buffer->cursor);
-    if (breaks_line) {
-        PyErr_Format(PyExc_ValueError, "%s must not contain CR, LF or NUL", what);
-    }
-    /* Native code makes its own copy, and would end the process if it could not. */
-    if (breaks_line || (buffer->cursor.len > PROBED_SIZE && !awscrt_can_allocate(buffer->cursor.len))) {
-        awscrt_buffer_release(buffer);
-        return false;
-    }
-    return true;
-}
-
-PyObject *awscrt_http_text_to_py(struct aws_byte_cursor text) {
-    PyObject *decoded = awscrt_text_from_cursor(text);
-    if (!decoded && PyErr_ExceptionMatches(PyExc_ValueError)) { /* UnicodeDecodeError is one */
-        PyErr_Clear();
-        decoded = PyUnicode_DecodeLatin1((const char *)text.ptr, (Py_ssize_t)text.len, "strict");
-    }
-    return decoded;
 }
 
 PyObject *awscrt_http_header_to_py(const struct aws_http_header *header) {
@@ -132,7 +91,10 @@ static bool s_add_pair(struct aws_http_headers *headers, PyObject *name, PyObjec
     if (!s_pair_acquire(&pair, name, value)) {
         return false;
     }
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
     bool added = aws_http_headers_add(headers, pair.name.cursor, pair.value.cursor) == AWS_OP_SUCCESS;
+    awscrt_guard_leave(guard);
     if (!added) {
         awscrt_raise_last();
     }
@@ -162,6 +124,14 @@ static bool s_add_items(struct aws_http_headers *headers, PyObject *pairs) {
     }
     Py_DecRef(iterator);
     return ok && !PyErr_Occurred();
+}
+
+void awscrt_http_headers_append(struct aws_http_headers *to, const struct aws_http_headers *from) {
+    for (size_t i = 0; i < aws_http_headers_count(from); ++i) {
+        struct aws_http_header header;
+        aws_http_headers_get_index(from, i, &header);
+        aws_http_headers_add_header(to, &header);
+    }
 }
 
 static struct aws_http_headers *s_block_of(PyObject *pairs) {
@@ -209,11 +179,10 @@ static PyObject *s_add_pairs(PyObject *module, PyObject *args) {
     if (!block) {
         return NULL;
     }
-    for (size_t i = 0; i < aws_http_headers_count(block); ++i) {
-        struct aws_http_header header;
-        aws_http_headers_get_index(block, i, &header);
-        aws_http_headers_add_header(headers, &header);
-    }
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
+    awscrt_http_headers_append(headers, block);
+    awscrt_guard_leave(guard);
     aws_http_headers_release(block);
     return awscrt_none();
 }
@@ -232,8 +201,11 @@ static PyObject *s_set(PyObject *module, PyObject *args) {
     if (!headers || !s_pair_acquire(&pair, name, value)) {
         return NULL;
     }
-    PyObject *result =
-        aws_http_headers_set(headers, pair.name.cursor, pair.value.cursor) ? awscrt_raise_last() : awscrt_none();
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
+    bool set = aws_http_headers_set(headers, pair.name.cursor, pair.value.cursor) == AWS_OP_SUCCESS;
+    awscrt_guard_leave(guard);
+    PyObject *result = set ? awscrt_none() : awscrt_raise_last();
     s_pair_release(&pair);
     return result;
 }
@@ -252,16 +224,42 @@ static PyObject *s_get(PyObject *module, PyObject *args) {
         return NULL;
     }
     struct aws_byte_cursor value;
+    PyObject *text = NULL;
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
     bool found = aws_http_headers_get(headers, name.cursor, &value) == AWS_OP_SUCCESS;
+    if (found) {
+        text = awscrt_http_text_to_py(value);
+    }
+    awscrt_guard_leave(guard);
     awscrt_buffer_release(&name);
     if (!found) {
         Py_IncRef(fallback);
-        return fallback;
+        text = fallback;
     }
-    return awscrt_http_text_to_py(value);
+    return text;
 }
 
-/* A list of the values of one name, in their order. */
+/* In their order. */
+static PyObject *s_list_values(const struct aws_http_headers *headers, struct aws_byte_cursor name) {
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < aws_http_headers_count(headers); ++i) {
+        struct aws_http_header header;
+        aws_http_headers_get_index(headers, i, &header);
+        if (!aws_http_header_name_eq(header.name, name)) {
+            continue;
+        }
+        PyObject *value = awscrt_http_text_to_py(header.value);
+        if (!value || PyList_Append(list, value)) {
+            Py_DecRef(list);
+            list = NULL;
+        }
+        Py_DecRef(value);
+    }
+    return list;
+}
+
+/* A list of the values of one name. */
 static PyObject *s_get_values(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *py_headers;
@@ -274,30 +272,15 @@ static PyObject *s_get_values(PyObject *module, PyObject *args) {
     if (!headers || !s_name_acquire(&name, py_name)) {
         return NULL;
     }
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list && i < aws_http_headers_count(headers); ++i) {
-        struct aws_http_header header;
-        aws_http_headers_get_index(headers, i, &header);
-        if (!aws_http_header_name_eq(header.name, name.cursor)) {
-            continue;
-        }
-        PyObject *value = awscrt_http_text_to_py(header.value);
-        if (!value || PyList_Append(list, value)) {
-            Py_DecRef(list);
-            list = NULL;
-        }
-        Py_DecRef(value);
-    }
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
+    PyObject *list = s_list_values(headers, name.cursor);
+    awscrt_guard_leave(guard);
     awscrt_buffer_release(&name);
     return list;
 }
 
-static PyObject *s_get_pairs(PyObject *module, PyObject *py_headers) {
-    (void)module;
-    struct aws_http_headers *headers = awscrt_http_headers_get(py_headers);
-    if (!headers) {
-        return NULL;
-    }
+static PyObject *s_list_pairs(const struct aws_http_headers *headers) {
     size_t count = aws_http_headers_count(headers);
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; list && i < count; ++i) {
@@ -307,6 +290,19 @@ static PyObject *s_get_pairs(PyObject *module, PyObject *py_headers) {
             return NULL;
         }
     }
+    return list;
+}
+
+static PyObject *s_get_pairs(PyObject *module, PyObject *py_headers) {
+    (void)module;
+    struct aws_http_headers *headers = awscrt_http_headers_get(py_headers);
+    if (!headers) {
+        return NULL;
+    }
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
+    PyObject *list = s_list_pairs(headers);
+    awscrt_guard_leave(guard);
     return list;
 }
 
@@ -323,7 +319,10 @@ static PyObject *s_remove(PyObject *module, PyObject *args) {
     if (!headers || !s_name_acquire(&name, py_name)) {
         return NULL;
     }
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
     bool found = aws_http_headers_erase(headers, name.cursor) == AWS_OP_SUCCESS;
+    awscrt_guard_leave(guard);
     awscrt_buffer_release(&name);
     return PyBool_FromLong(found);
 }
@@ -342,7 +341,10 @@ static PyObject *s_remove_value(PyObject *module, PyObject *args) {
     if (!headers || !s_pair_acquire(&pair, name, value)) {
         return NULL;
     }
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
     bool found = aws_http_headers_erase_value(headers, pair.name.cursor, pair.value.cursor) == AWS_OP_SUCCESS;
+    awscrt_guard_leave(guard);
     s_pair_release(&pair);
     return PyBool_FromLong(found);
 }
@@ -353,7 +355,10 @@ static PyObject *s_clear(PyObject *module, PyObject *py_headers) {
     if (!headers) {
         return NULL;
     }
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
     aws_http_headers_clear(headers);
+    awscrt_guard_leave(guard);
     return awscrt_none();
 }
 

@@ -3,9 +3,10 @@
 #include "http.h"
 
 #include <aws/http/request_response.h>
+#include <aws/io/stream.h>
 
-/* The handle owns one reference to the message; operations that send it have their own. The message keeps its headers and
- * its body stream alive. Plain memory, guarded by the GIL. */
+/* The handle owns one reference to the message; operations that send it have their own, or one to a copy. The message keeps
+ * its headers and its body stream alive. Plain memory, guarded by the GIL, with its headers. */
 
 static void s_destroy(void *native) {
     aws_http_message_release(native);
@@ -18,6 +19,30 @@ struct aws_http_message *awscrt_http_message_get(PyObject *request) {
     return awscrt_binding_get(request, &s_handle_type);
 }
 
+struct awscrt_guard *awscrt_http_message_guard(const struct aws_http_message *message) {
+    return awscrt_guard_of(aws_http_message_get_headers(message));
+}
+
+struct aws_http_message *awscrt_http_message_copy(PyObject *request) {
+    struct aws_http_message *message = awscrt_http_message_get(request);
+    struct aws_http_message *copy = message ? aws_http_message_new_request(awscrt_allocator()) : NULL;
+    if (!copy) {
+        return message ? (awscrt_raise_last(), NULL) : NULL;
+    }
+    struct aws_byte_cursor method = {0};
+    struct aws_byte_cursor path = {0};
+    struct awscrt_guard *guard = awscrt_http_message_guard(message);
+    awscrt_guard_enter(guard);
+    aws_http_message_get_request_method(message, &method);
+    aws_http_message_get_request_path(message, &path);
+    aws_http_message_set_request_method(copy, method);
+    aws_http_message_set_request_path(copy, path);
+    awscrt_http_headers_append(aws_http_message_get_headers(copy), aws_http_message_get_headers(message));
+    aws_http_message_set_body_stream(copy, aws_http_message_get_body_stream(message));
+    awscrt_guard_leave(guard);
+    return copy;
+}
+
 typedef int(set_text_fn)(struct aws_http_message *message, struct aws_byte_cursor text);
 typedef int(get_text_fn)(const struct aws_http_message *message, struct aws_byte_cursor *text);
 
@@ -26,7 +51,10 @@ static bool s_set_text(struct aws_http_message *message, PyObject *py_text, cons
     if (!awscrt_http_text_acquire(&text, py_text, what)) {
         return false;
     }
+    struct awscrt_guard *guard = awscrt_http_message_guard(message);
+    awscrt_guard_enter(guard);
     bool ok = set(message, text.cursor) == AWS_OP_SUCCESS;
+    awscrt_guard_leave(guard);
     if (!ok) {
         awscrt_raise_last();
     }
@@ -64,8 +92,12 @@ static PyObject *s_get(PyObject *request, get_text_fn *get) {
         return NULL;
     }
     struct aws_byte_cursor text = {0};
+    struct awscrt_guard *guard = awscrt_http_message_guard(message);
+    awscrt_guard_enter(guard);
     get(message, &text); /* it fails for an empty one, and leaves the cursor so */
-    return awscrt_http_text_to_py(text);
+    PyObject *py_text = awscrt_http_text_to_py(text);
+    awscrt_guard_leave(guard);
+    return py_text;
 }
 
 static PyObject *s_set(PyObject *args, const char *what, set_text_fn *set) {
@@ -114,7 +146,12 @@ static PyObject *s_set_body_stream(PyObject *module, PyObject *args) {
     if (has_stream && !stream) {
         return NULL;
     }
+    struct awscrt_guard *guard = awscrt_http_message_guard(message);
+    awscrt_guard_enter(guard);
+    struct aws_input_stream *previous = aws_input_stream_acquire(aws_http_message_get_body_stream(message));
     aws_http_message_set_body_stream(message, stream);
+    awscrt_guard_leave(guard);
+    aws_input_stream_release(previous); /* it may be the last reference, whose end runs Python code */
     return awscrt_none();
 }
 

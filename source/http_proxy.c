@@ -8,8 +8,7 @@ void awscrt_http_proxy_kept_release(struct awscrt_http_proxy_kept *kept) {
     awscrt_buffer_release(&kept->host_name);
     awscrt_buffer_release(&kept->user_name);
     awscrt_buffer_release(&kept->password);
-    Py_DecRef(kept->tls_connection_options);
-    kept->tls_connection_options = NULL;
+    awscrt_tls_connection_options_clean_up(&kept->tls);
 }
 
 static bool s_read_host_name(struct awscrt_http_proxy_kept *kept, PyObject *py_options) {
@@ -21,15 +20,11 @@ static bool s_read_host_name(struct awscrt_http_proxy_kept *kept, PyObject *py_o
 
 static bool
 s_read_tls(struct aws_http_proxy_options *options, struct awscrt_http_proxy_kept *kept, PyObject *py_options) {
-    kept->tls_connection_options = PyObject_GetAttrString(py_options, "tls_connection_options");
-    if (!kept->tls_connection_options) {
-        return false;
-    }
-    if (awscrt_is_none(kept->tls_connection_options)) {
-        return true;
-    }
-    options->tls_options = awscrt_tls_connection_options_get(kept->tls_connection_options);
-    return options->tls_options != NULL;
+    PyObject *py_tls = PyObject_GetAttrString(py_options, "tls_connection_options");
+    bool ok = py_tls && awscrt_tls_connection_options_copy(&kept->tls, py_tls);
+    Py_DecRef(py_tls);
+    options->tls_options = kept->tls.ctx ? &kept->tls : NULL;
+    return ok;
 }
 
 /* A number that stands for one of a few things; the highest of them is `highest`. */

@@ -18,6 +18,7 @@ struct awscrt_http_stream_binding *awscrt_http_stream_binding_get(PyObject *stre
 }
 
 static void s_binding_free(struct awscrt_http_stream_binding *binding) {
+    awscrt_guard_clean_up(&binding->guard);
     awscrt_http_head_clean_up(&binding->head);
     aws_mem_release(awscrt_allocator(), binding);
 }
@@ -214,7 +215,11 @@ static struct aws_http_stream *s_make(
         .use_manual_data_writes = wants->manual_write,
         .response_first_byte_timeout_ms = wants->first_byte_timeout_ms,
     };
-    return aws_http_connection_make_request(connection, &options);
+    struct awscrt_guard *guard = awscrt_http_message_guard(message);
+    awscrt_guard_enter(guard);
+    struct aws_http_stream *stream = aws_http_connection_make_request(connection, &options);
+    awscrt_guard_leave(guard);
+    return stream;
 }
 
 static PyObject *s_new(PyObject *module, PyObject *args) {
@@ -264,34 +269,35 @@ static bool s_read_callback(PyObject **callback, PyObject *self, const char *nam
     return *callback != NULL;
 }
 
+/* What was taken is given up if it fails, with an exception set. */
+static bool s_activate_once(struct awscrt_http_stream_binding *binding, PyObject *self) {
+    Py_IncRef(self);
+    if (!s_read_callback(&binding->on_response, self, "_on_response") ||
+        !s_read_callback(&binding->on_body, self, "_on_body") ||
+        !s_read_callback(&binding->on_trailers, self, "_on_trailers")) {
+        s_deactivate(binding);
+        return false;
+    }
+    if (aws_http_stream_activate(binding->native)) {
+        awscrt_raise_last();
+        s_deactivate(binding);
+        return false;
+    }
+    return true;
+}
+
+/* The GIL is held throughout, as by the commands: one of another thread finds the stream active or not, never in between. */
 static PyObject *s_activate(PyObject *module, PyObject *self) {
     (void)module;
     struct awscrt_http_stream_binding *binding = awscrt_http_stream_binding_get(self);
     if (!binding) {
         return NULL;
     }
-    if (binding->active) {
-        return awscrt_none();
-    }
-    Py_IncRef(self);
-    if (!s_read_callback(&binding->on_response, self, "_on_response") ||
-        !s_read_callback(&binding->on_body, self, "_on_body") ||
-        !s_read_callback(&binding->on_trailers, self, "_on_trailers")) {
-        s_deactivate(binding);
-        return NULL;
-    }
-    binding->active = true;
-    int status;
-    AWSCRT_ALLOW_THREADS_BEGIN
-    status = aws_http_stream_activate(binding->native);
-    AWSCRT_ALLOW_THREADS_END
-    if (status) {
-        binding->active = false;
-        awscrt_raise_last();
-        s_deactivate(binding);
-        return NULL;
-    }
-    return awscrt_none();
+    awscrt_guard_enter(&binding->guard);
+    binding->active = binding->active || s_activate_once(binding, self);
+    bool active = binding->active;
+    awscrt_guard_leave(&binding->guard);
+    return active ? awscrt_none() : NULL;
 }
 
 PyMethodDef awscrt_http_stream_methods[] = {

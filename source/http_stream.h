@@ -20,7 +20,8 @@ struct awscrt_http_stream_binding {
     PyObject *on_response; /* the callbacks are NULL if there are none, and before and after */
     PyObject *on_body;
     PyObject *on_trailers;
-    bool active; /* guarded by the GIL */
+    struct awscrt_guard guard; /* of what the GIL guards */
+    bool active;               /* guarded by the GIL */
     bool wants_block[3];
     struct awscrt_http_head head;
     struct aws_atomic_var status; /* 0 until the head of the response is complete */

@@ -23,9 +23,11 @@ PyObject *awscrt_http_stream_update_window(PyObject *module, PyObject *args) {
     if (!binding) {
         return NULL;
     }
+    awscrt_guard_enter(&binding->guard);
     if (!binding->cancelled) {
         aws_http_stream_update_window(binding->native, increment);
     }
+    awscrt_guard_leave(&binding->guard);
     return awscrt_none();
 }
 
@@ -52,8 +54,11 @@ PyObject *awscrt_http_stream_cancel(PyObject *module, PyObject *self) {
     if (!binding) {
         return NULL;
     }
-    if (binding->active && !binding->cancelled) {
-        binding->cancelled = true;
+    awscrt_guard_enter(&binding->guard);
+    bool cancels = binding->active && !binding->cancelled;
+    binding->cancelled = binding->cancelled || cancels;
+    awscrt_guard_leave(&binding->guard);
+    if (cancels) {
         aws_channel_task_init(&binding->cancel_task, s_cancel, binding, "awscrt_http_stream_cancel");
         aws_http_stream_acquire(binding->native);
         struct aws_http_connection *connection = aws_http_stream_get_connection(binding->native);
@@ -69,6 +74,18 @@ PyObject *awscrt_http_stream_cancel(PyObject *module, PyObject *self) {
 static void s_on_write_complete(struct aws_http_stream *stream, int error_code, void *user_data) {
     (void)stream;
     awscrt_http_finish(user_data, error_code);
+}
+
+/* The error code. */
+static int
+s_write(struct awscrt_http_stream_binding *binding, const struct aws_http_stream_write_data_options *options) {
+    int code = AWS_ERROR_HTTP_STREAM_HAS_COMPLETED;
+    awscrt_guard_enter(&binding->guard);
+    if (!binding->cancelled) {
+        code = aws_http_stream_write_data(binding->native, options) ? aws_last_error_or_unknown_error() : 0;
+    }
+    awscrt_guard_leave(&binding->guard);
+    return code;
 }
 
 PyObject *awscrt_http_stream_write_data(PyObject *module, PyObject *args) {
@@ -92,13 +109,11 @@ PyObject *awscrt_http_stream_write_data(PyObject *module, PyObject *args) {
         .on_complete = s_on_write_complete,
         .user_data = on_complete,
     };
-    if (binding->cancelled) {
-        return awscrt_raise_code(AWS_ERROR_HTTP_STREAM_HAS_COMPLETED);
-    }
     Py_IncRef(on_complete);
-    if (aws_http_stream_write_data(binding->native, &options)) {
+    int code = s_write(binding, &options);
+    if (code) {
         Py_DecRef(on_complete);
-        return awscrt_raise_last();
+        return awscrt_raise_code(code);
     }
     return awscrt_none();
 }

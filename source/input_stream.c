@@ -2,6 +2,7 @@
 
 #include "io.h"
 
+#include <aws/common/atomics.h>
 #include <aws/io/stream.h>
 
 /* Owned by the handle of `self`, an awscrt.io.InputStream, so it lives as long as `self` does; freed where the last
@@ -9,8 +10,8 @@
  * collector sees all there is between the stream of the user and what refers to it. */
 struct stream_binding {
     struct aws_input_stream base;
-    PyObject *self; /* borrowed */
-    bool at_end;
+    PyObject *self;               /* borrowed */
+    struct aws_atomic_var at_end; /* a bool, asked for on any thread */
 };
 
 static struct stream_binding *s_binding(struct aws_input_stream *stream) {
@@ -69,7 +70,7 @@ static bool s_read_into(struct stream_binding *binding, struct aws_byte_buf *des
         return false;
     }
     dest->len += (size_t)count;
-    binding->at_end = count == 0;
+    aws_atomic_store_int(&binding->at_end, count == 0);
     return true;
 }
 
@@ -91,7 +92,7 @@ static int s_seek(struct aws_input_stream *stream, int64_t offset, enum aws_stre
     }
     PyObject *result = PyObject_CallMethod(binding->self, "_seek", "Li", (long long)offset, (int)basis);
     if (result) {
-        binding->at_end = false;
+        aws_atomic_store_int(&binding->at_end, false);
     }
     int status = result ? AWS_OP_SUCCESS : s_fail(binding);
     Py_DecRef(result);
@@ -112,7 +113,7 @@ static int s_get_length(struct aws_input_stream *stream, int64_t *length) {
 }
 
 static int s_get_status(struct aws_input_stream *stream, struct aws_stream_status *status) {
-    status->is_end_of_stream = s_binding(stream)->at_end;
+    status->is_end_of_stream = aws_atomic_load_int(&s_binding(stream)->at_end) != 0;
     status->is_valid = true;
     return AWS_OP_SUCCESS;
 }
@@ -146,6 +147,7 @@ static PyObject *s_new(PyObject *module, PyObject *self) {
         return NULL;
     }
     binding->base.vtable = &s_vtable;
+    aws_atomic_init_int(&binding->at_end, false);
     binding->self = self;
     return awscrt_handle_own(&s_handle_type, binding);
 }

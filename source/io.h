@@ -22,8 +22,10 @@ struct aws_event_loop_group *awscrt_event_loop_group_get(PyObject *group);
 struct aws_host_resolver *awscrt_host_resolver_get(PyObject *resolver);
 struct aws_client_bootstrap *awscrt_client_bootstrap_get(PyObject *bootstrap);
 struct aws_tls_ctx *awscrt_tls_context_get(PyObject *context);
-/* The caller may not change it, and copies it (aws_tls_connection_options_copy) to keep it. */
-struct aws_tls_connection_options *awscrt_tls_connection_options_get(PyObject *options);
+/* A copy, for the original may change at any time: of None it stays zeroed, without a context. To be cleaned up in any case,
+ * with the GIL. False with an exception set. */
+bool awscrt_tls_connection_options_copy(struct aws_tls_connection_options *copy, PyObject *options);
+void awscrt_tls_connection_options_clean_up(struct aws_tls_connection_options *copy);
 struct aws_pkcs11_lib *awscrt_pkcs11_lib_get(PyObject *lib);
 
 /* Acquire and release it as any native stream: the Python object lives while native code has it. The exception by which the

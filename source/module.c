@@ -50,7 +50,7 @@ static bool s_is_main_interpreter(void) {
 }
 
 static bool s_start_once(void) {
-    static bool started;
+    static bool started; /* guarded by the GIL */
     if (awscrt_is_shutting_down()) {
         PyErr_SetString(PyExc_ImportError, "awscrt cannot be imported again: the interpreter it served has shut down");
         return false;
@@ -71,7 +71,14 @@ static bool s_start_once(void) {
 }
 
 static int s_exec(PyObject *module) {
-    if (!s_is_main_interpreter() || !s_start_once()) {
+    static struct awscrt_guard guard;
+    if (!s_is_main_interpreter()) {
+        return -1;
+    }
+    awscrt_guard_enter(&guard);
+    bool started = s_start_once();
+    awscrt_guard_leave(&guard);
+    if (!started) {
         return -1;
     }
 #define ADD_METHODS(noun)                                                                                              \
@@ -91,7 +98,7 @@ union slot_function {
 
 PyMODINIT_FUNC PyInit__awscrt(void) {
     static const union slot_function exec = {.exec = s_exec};
-    static PyModuleDef_Slot slots[3];
+    static PyModuleDef_Slot slots[4];
     static PyModuleDef definition = {
         .m_name = "awscrt._awscrt",
         .m_doc = "Native half of awscrt. Private: use the modules of the package.",
@@ -105,6 +112,10 @@ PyMODINIT_FUNC PyInit__awscrt(void) {
     if (strtol(version, NULL, 10) > 3 || strtol(version + 2, NULL, 10) >= 12) {
         slots[count++] = (PyModuleDef_Slot){Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED};
     }
+#ifdef Py_GIL_DISABLED
+    /* A module that does not say so makes a free-threaded Python turn its GIL on. */
+    slots[count++] = (PyModuleDef_Slot){Py_mod_gil, Py_MOD_GIL_NOT_USED};
+#endif
     slots[count] = (PyModuleDef_Slot){0, NULL};
     return PyModuleDef_Init(&definition);
 }

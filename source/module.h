@@ -9,9 +9,11 @@
 
 #include "python_abi.h"
 
+#include <aws/common/atomics.h>
 #include <aws/common/byte_buf.h>
 #include <aws/common/common.h>
 #include <aws/common/error.h>
+#include <aws/common/mutex.h>
 
 #include <stdbool.h>
 
@@ -22,6 +24,7 @@
     X(common)                                                                                                          \
     X(errors)                                                                                                          \
     X(memory)                                                                                                          \
+    X(handle)                                                                                                          \
     X(callback)                                                                                                        \
     X(threads)                                                                                                         \
     X(logging)                                                                                                         \
@@ -193,8 +196,11 @@ PyObject *awscrt_handle_new(const struct awscrt_handle_type *type, void *native)
  * or RuntimeError if it belongs to the process that this one was forked from. */
 void *awscrt_handle_get(PyObject *handle, const struct awscrt_handle_type *type);
 
-/* The same of a NativeResource, by its attribute `_binding`. */
+/* The same of a NativeResource, by its attribute `_binding`, which is set once: valid while the resource lives. */
 void *awscrt_binding_get(PyObject *resource, const struct awscrt_handle_type *type);
+
+/* The same of one that another thread may release at any time: with a reference of the caller's own, by `acquire`. */
+void *awscrt_binding_acquire(PyObject *resource, const struct awscrt_handle_type *type, void (*acquire)(void *native));
 
 /* ----------------------------------------------------------------------------------------- threads and the GIL */
 
@@ -204,6 +210,51 @@ void *awscrt_binding_get(PyObject *resource, const struct awscrt_handle_type *ty
 #define AWSCRT_ALLOW_THREADS_END                                                                                       \
     PyEval_RestoreThread(awscrt_saved_thread);                                                                         \
     }
+
+/* Where a comment says that the GIL guards something, a guard does so in an interpreter without one: a single thread is
+ * between enter and leave, which it may nest. With a GIL all of this is nothing.
+ *
+ * Like the GIL, it is for native memory that Python threads share, and held only by a thread that is attached to the
+ * interpreter: no AWSCRT_ALLOW_THREADS in between, and as little of Python's own as can be, for whoever waits for a thread
+ * that runs Python code may wait for itself. So leave before a callback. Thus nobody forks while another is inside.
+ *
+ * A zeroed one is ready; clean it up with the struct that it is in. */
+#ifdef Py_GIL_DISABLED
+struct awscrt_guard {
+    struct aws_mutex mutex;
+    struct aws_atomic_var holder;  /* a thread, or 0 */
+    struct aws_atomic_var process; /* the one that it was last made ready in: its fork generation and 1 */
+    unsigned depth;                /* how often the holder has entered */
+};
+
+void awscrt_guard_enter(struct awscrt_guard *guard);
+void awscrt_guard_leave(struct awscrt_guard *guard);
+void awscrt_guard_clean_up(struct awscrt_guard *guard);
+
+/* The guard of an object of a C library, which other objects may share: do not enter that of one within that of another. */
+struct awscrt_guard *awscrt_guard_of(const void *native);
+#else
+struct awscrt_guard {
+    char nothing;
+};
+
+static inline void awscrt_guard_enter(struct awscrt_guard *guard) {
+    (void)guard;
+}
+
+static inline void awscrt_guard_leave(struct awscrt_guard *guard) {
+    (void)guard;
+}
+
+static inline void awscrt_guard_clean_up(struct awscrt_guard *guard) {
+    (void)guard;
+}
+
+static inline struct awscrt_guard *awscrt_guard_of(const void *native) {
+    (void)native;
+    return NULL;
+}
+#endif
 
 /* A call from native code into Python: on the caller's stack, between begin and end.
  *

@@ -20,7 +20,8 @@
 #define AWSCRT_PYTHON_FLOOR 0x03080000
 
 #ifdef Py_PYTHON_H
-#    if !defined(Py_LIMITED_API) || Py_LIMITED_API + 0 != AWSCRT_PYTHON_FLOOR
+/* The headers of a free-threaded build know no limited API. */
+#    if !defined(Py_GIL_DISABLED) && (!defined(Py_LIMITED_API) || Py_LIMITED_API + 0 != AWSCRT_PYTHON_FLOOR)
 #        error "define Py_LIMITED_API as AWSCRT_PYTHON_FLOOR before Python.h is included"
 #    endif
 /* Python's own types are in force: ours get other names, to be compared with them below. */
@@ -65,6 +66,10 @@ typedef PyObject *(*awscrt_fastcall)(PyObject *, PyObject *const *, Py_ssize_t);
 #ifndef Py_mod_multiple_interpreters
 #    define Py_mod_multiple_interpreters 3
 #    define Py_MOD_PER_INTERPRETER_GIL_SUPPORTED ((void *)2)
+#endif
+#ifndef Py_mod_gil
+#    define Py_mod_gil 4
+#    define Py_MOD_GIL_NOT_USED ((void *)1)
 #endif
 
 /* Bits of PyType_GetFlags() for int, list, tuple, bytes, str and dict and their subclasses. */
@@ -168,7 +173,7 @@ ABI_SAME_FIELD(PyModuleDef, m_clear, m_clear);
 ABI_SAME_FIELD(PyModuleDef, m_free, m_free);
 _Static_assert(METH_VARARGS == 0x0001 && METH_KEYWORDS == 0x0002 && METH_NOARGS == 0x0004 && METH_O == 0x0008, "METH");
 _Static_assert(METH_FASTCALL == 0x0080, "METH_FASTCALL");
-_Static_assert(Py_mod_exec == 2 && Py_mod_multiple_interpreters == 3, "Py_mod");
+_Static_assert(Py_mod_exec == 2 && Py_mod_multiple_interpreters == 3 && Py_mod_gil == 4, "Py_mod");
 _Static_assert(Py_CLEANUP_SUPPORTED == 0x20000, "Py_CLEANUP_SUPPORTED");
 _Static_assert(PyGILState_LOCKED == 0 && PyGILState_UNLOCKED == 1, "PyGILState_STATE");
 _Static_assert(Py_TPFLAGS_BYTES_SUBCLASS == 1UL << 27 && Py_TPFLAGS_UNICODE_SUBCLASS == 1UL << 28, "Py_TPFLAGS");
@@ -261,12 +266,14 @@ PyObject *PyTuple_GetItem(PyObject *, Py_ssize_t);
 Py_ssize_t PyTuple_Size(PyObject *);
 
 PyObject *PyList_New(Py_ssize_t);
+PyObject *PyList_GetSlice(PyObject *, Py_ssize_t, Py_ssize_t);
 PyObject *PyList_GetItem(PyObject *, Py_ssize_t);
 int PyList_SetItem(PyObject *, Py_ssize_t, PyObject *);
 int PyList_Append(PyObject *, PyObject *);
 Py_ssize_t PyList_Size(PyObject *);
 
 PyObject *PyDict_New(void);
+PyObject *PyDict_Copy(PyObject *);
 Py_ssize_t PyDict_Size(PyObject *);
 int PyDict_SetItem(PyObject *, PyObject *, PyObject *);
 int PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **);
@@ -277,6 +284,8 @@ void *PyCapsule_GetPointer(PyObject *, const char *);
 const char *PyCapsule_GetName(PyObject *);
 void *PyCapsule_GetContext(PyObject *);
 int PyCapsule_SetContext(PyObject *, void *);
+int PyCapsule_SetDestructor(PyObject *, PyCapsule_Destructor);
+int PyCapsule_SetName(PyObject *, const char *);
 
 /* `#` in a format is banned: its C type changed between versions, and the buffers of module.h say more. */
 int PyArg_ParseTuple(PyObject *, const char *, ...);

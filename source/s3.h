@@ -8,9 +8,9 @@
 #include <aws/auth/signing_config.h>
 #include <aws/s3/s3_client.h>
 
-/* Borrowed, alive as long as the Python object. NULL with TypeError if it is another, or RuntimeError if it was made
- * before a fork. */
-struct aws_s3_client *awscrt_s3_client_get(PyObject *client);
+/* A reference, since others may close the client meanwhile; to be released without the GIL. NULL with TypeError if it is
+ * another object or closed, or RuntimeError if it was made before a fork. */
+struct aws_s3_client *awscrt_s3_client_acquire(PyObject *client);
 
 /* An awscrt.auth.AwsSigningConfig as native options, none for None. The Python object is kept alive by whoever lets native
  * code have them. `listener`, a Python object, learns by _on_credentials(exception) why there were no credentials to sign

@@ -25,8 +25,12 @@ static void s_destroy(void *native) {
 
 static const struct awscrt_handle_type s_handle_type = {.name = "S3Client", .destroy = s_destroy};
 
-struct aws_s3_client *awscrt_s3_client_get(PyObject *client) {
-    return awscrt_binding_get(client, &s_handle_type);
+static void s_acquire(void *native) {
+    aws_s3_client_acquire(native);
+}
+
+struct aws_s3_client *awscrt_s3_client_acquire(PyObject *client) {
+    return awscrt_binding_acquire(client, &s_handle_type, s_acquire);
 }
 
 int awscrt_convert_s3_file_io(PyObject *object, void *file_io) {
@@ -51,6 +55,7 @@ struct client_arguments {
     struct aws_s3_client_config config;
     struct awscrt_s3_file_io file_io;
     struct awscrt_s3_signing signing;
+    struct aws_tls_connection_options tls;
     struct awscrt_buffer region;
     struct aws_byte_cursor *interfaces;
     PyObject *bootstrap;
@@ -146,16 +151,12 @@ static bool s_take_objects(struct client_arguments *arguments) {
     struct aws_s3_client_config *config = &arguments->config;
     config->client_bootstrap = awscrt_client_bootstrap_get(arguments->bootstrap);
     if (!config->client_bootstrap ||
-        !awscrt_s3_signing_from_py(&arguments->signing, arguments->signing_config, arguments->on_shutdown)) {
+        !awscrt_s3_signing_from_py(&arguments->signing, arguments->signing_config, arguments->on_shutdown) ||
+        !awscrt_tls_connection_options_copy(&arguments->tls, arguments->tls_options)) {
         return false;
     }
     config->signing_config = arguments->signing.given ? &arguments->signing.config : NULL;
-    if (!awscrt_is_none(arguments->tls_options)) {
-        config->tls_connection_options = awscrt_tls_connection_options_get(arguments->tls_options);
-        if (!config->tls_connection_options) {
-            return false;
-        }
-    }
+    config->tls_connection_options = arguments->tls.ctx ? &arguments->tls : NULL;
     return s_take_interfaces(arguments);
 }
 
@@ -222,6 +223,7 @@ static PyObject *s_new(PyObject *module, PyObject *args) {
         handle = awscrt_handle_own(&s_handle_type, s_new_native(&arguments));
     }
     awscrt_s3_signing_clean_up(&arguments.signing);
+    awscrt_tls_connection_options_clean_up(&arguments.tls);
     aws_mem_release(awscrt_allocator(), arguments.interfaces);
     awscrt_buffer_release(&arguments.region);
     return handle;

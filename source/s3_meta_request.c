@@ -2,6 +2,8 @@
 
 #include "s3.h"
 
+#include <aws/http/request_response.h>
+
 /* The handle owns one reference to the request, the client's queue another until the request has ended. */
 
 static void s_destroy(void *native) {
@@ -34,6 +36,10 @@ struct request_arguments {
 };
 
 static void s_arguments_release(struct request_arguments *arguments) {
+    AWSCRT_ALLOW_THREADS_BEGIN
+    aws_s3_client_release(arguments->client);
+    AWSCRT_ALLOW_THREADS_END
+    aws_http_message_release(arguments->options.message);
     awscrt_s3_signing_clean_up(&arguments->signing);
     awscrt_buffer_release(&arguments->operation_name);
     awscrt_buffer_release(&arguments->recv_path);
@@ -142,8 +148,8 @@ static bool s_take_checksum(struct request_arguments *arguments) {
 
 static bool s_take_objects(struct request_arguments *arguments) {
     struct aws_s3_meta_request_options *options = &arguments->options;
-    arguments->client = awscrt_s3_client_get(arguments->py_client);
-    options->message = arguments->client ? awscrt_http_message_get(arguments->message) : NULL;
+    arguments->client = awscrt_s3_client_acquire(arguments->py_client);
+    options->message = arguments->client ? awscrt_http_message_copy(arguments->message) : NULL;
     if (!options->message ||
         !awscrt_s3_signing_from_py(&arguments->signing, arguments->signing_config, arguments->events.core)) {
         return false;
@@ -155,12 +161,9 @@ static bool s_take_objects(struct request_arguments *arguments) {
 static struct aws_s3_meta_request *s_new_native(struct request_arguments *arguments) {
     struct awscrt_s3_events *events = awscrt_s3_events_new(&arguments->events, &arguments->options);
     struct aws_s3_meta_request *request;
-    /* Another thread may drop the client's handle once the GIL is free. */
-    aws_s3_client_acquire(arguments->client);
     /* It opens files and takes locks; a request that it gives up lets go of the user's stream. */
     AWSCRT_ALLOW_THREADS_BEGIN
     request = aws_s3_client_make_meta_request(arguments->client, &arguments->options);
-    aws_s3_client_release(arguments->client);
     AWSCRT_ALLOW_THREADS_END
     if (!request) {
         awscrt_s3_events_destroy(events);
@@ -183,15 +186,13 @@ static PyObject *s_new(PyObject *module, PyObject *args) {
     return handle;
 }
 
-/* A reference of its own, for another thread may drop the handle once the GIL is free. NULL with an exception set. */
-static struct aws_s3_meta_request *s_acquire(PyObject *py_request) {
-    struct aws_s3_meta_request *request = awscrt_binding_get(py_request, &s_handle_type);
-    return request ? aws_s3_meta_request_acquire(request) : NULL;
+static void s_acquire(void *native) {
+    aws_s3_meta_request_acquire(native);
 }
 
 static PyObject *s_cancel(PyObject *module, PyObject *py_request) {
     (void)module;
-    struct aws_s3_meta_request *request = s_acquire(py_request);
+    struct aws_s3_meta_request *request = awscrt_binding_acquire(py_request, &s_handle_type, s_acquire);
     if (!request) {
         return NULL;
     }
@@ -209,7 +210,7 @@ static PyObject *s_increment_read_window(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OO&", &py_request, awscrt_convert_u64, &size)) {
         return NULL;
     }
-    struct aws_s3_meta_request *request = s_acquire(py_request);
+    struct aws_s3_meta_request *request = awscrt_binding_acquire(py_request, &s_handle_type, s_acquire);
     if (!request) {
         return NULL;
     }

@@ -90,7 +90,8 @@ static struct aws_http_header s_header(const struct aws_http_headers *headers, s
     return header;
 }
 
-/* The GIL is held and no Python runs in here, so the headers stay as they are between the two passes. */
+/* The GIL is held and no Python runs in here, so the headers stay as they are between the two passes. The caller is in their
+ * guard. */
 static struct snapshot *
 s_snapshot_new(const struct aws_http_headers *headers, const struct aws_byte_cursor *texts, size_t text_count) {
     size_t count = aws_http_headers_count(headers);
@@ -167,12 +168,15 @@ static struct aws_signable *s_finish(struct snapshot *snapshot, const struct aws
 struct aws_signable *
 awscrt_signable_new_request(const struct aws_http_message *request, const struct aws_signing_config_aws *config) {
     struct aws_byte_cursor texts[2] = {{.ptr = NULL}};
+    struct awscrt_guard *guard = awscrt_http_message_guard(request);
+    awscrt_guard_enter(guard);
     aws_http_message_get_request_method(request, &texts[0]);
     aws_http_message_get_request_path(request, &texts[1]);
     struct snapshot *snapshot = s_snapshot_new(aws_http_message_get_headers(request), texts, AWS_ARRAY_SIZE(texts));
     if (snapshot) {
         snapshot->body = aws_input_stream_acquire(aws_http_message_get_body_stream(request));
     }
+    awscrt_guard_leave(guard);
     return s_finish(snapshot, config);
 }
 
@@ -181,5 +185,9 @@ struct aws_signable *awscrt_signable_new_trailer(
     struct aws_byte_cursor previous_signature,
     const struct aws_signing_config_aws *config) {
     struct aws_byte_cursor texts[3] = {{.ptr = NULL}, {.ptr = NULL}, previous_signature};
-    return s_finish(s_snapshot_new(headers, texts, AWS_ARRAY_SIZE(texts)), config);
+    struct awscrt_guard *guard = awscrt_guard_of(headers);
+    awscrt_guard_enter(guard);
+    struct snapshot *snapshot = s_snapshot_new(headers, texts, AWS_ARRAY_SIZE(texts));
+    awscrt_guard_leave(guard);
+    return s_finish(snapshot, config);
 }

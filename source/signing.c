@@ -108,6 +108,15 @@ static void s_settle(const struct signing *signing, PyObject *error, PyObject *v
     awscrt_finish_call(PyObject_CallFunctionObjArgs(settle, signing->future, error ? error : value, NULL), settle);
 }
 
+/* Whether the request could be given what signing has made. */
+static bool s_apply(const struct signing *signing, const struct aws_signing_result *result) {
+    struct awscrt_guard *guard = awscrt_http_message_guard(signing->request);
+    awscrt_guard_enter(guard);
+    int status = aws_apply_signing_result_to_http_request(signing->request, awscrt_allocator(), result);
+    awscrt_guard_leave(guard);
+    return status == AWS_OP_SUCCESS;
+}
+
 static void s_on_signed(struct aws_signing_result *result, int code, void *user_data) {
     struct signing *signing = user_data;
     struct awscrt_callback call;
@@ -123,7 +132,7 @@ static void s_on_signed(struct aws_signing_result *result, int code, void *user_
         if (!signing->request) {
             value = s_signature(result);
             error = value ? NULL : awscrt_exception_take();
-        } else if (aws_apply_signing_result_to_http_request(signing->request, awscrt_allocator(), result)) {
+        } else if (!s_apply(signing, result)) {
             error = s_failure(signing, aws_last_error());
         } else {
             value = signing->py_request;

@@ -45,7 +45,7 @@ static bool s_pick_one(struct config_binding *binding, struct aws_byte_cursor na
     if (names && PyList_Append(names, text) == 0) {
         picks = awscrt_signing_config_pick(&binding->native, names);
     }
-    PyObject *pick = picks ? PyList_GetItem(picks, 0) : NULL;
+    PyObject *pick = picks ? PyList_GetItem(picks, 0) : NULL; /* the list is nobody else's */
     int truth = pick ? PyObject_IsTrue(pick) : -1;
     awscrt_exception_unraisable(binding->pick);
     Py_DecRef(text);

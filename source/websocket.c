@@ -241,8 +241,22 @@ static PyObject *s_open(const struct aws_websocket_client_connection_options *op
     return awscrt_none();
 }
 
+static bool s_read_proxy(
+    struct aws_websocket_client_connection_options *options,
+    struct aws_http_proxy_options *proxy,
+    struct awscrt_http_proxy_kept *kept,
+    PyObject *py_proxy) {
+
+    if (awscrt_is_none(py_proxy)) {
+        return true;
+    }
+    options->proxy_options = proxy;
+    return awscrt_http_proxy_options_from_py(proxy, kept, py_proxy);
+}
+
 static PyObject *s_connect_to(const struct connect_input *input) {
     struct aws_socket_options socket_options;
+    struct aws_tls_connection_options tls = {0};
     struct aws_http_proxy_options proxy = {0};
     struct awscrt_http_proxy_kept kept = {0};
     struct aws_websocket_client_connection_options options = {
@@ -253,25 +267,18 @@ static PyObject *s_connect_to(const struct connect_input *input) {
     };
     s_set_callbacks(&options, input);
     options.bootstrap = awscrt_client_bootstrap_get(input->bootstrap);
-    options.handshake_request = options.bootstrap ? awscrt_http_message_get(input->request) : NULL;
-    if (!options.handshake_request || !awscrt_socket_options_from_py(&socket_options, input->socket_options) ||
-        !s_read_window(&options, input)) {
-        return NULL;
+    struct aws_http_message *handshake_request = options.bootstrap ? awscrt_http_message_copy(input->request) : NULL;
+    options.handshake_request = handshake_request;
+    PyObject *result = NULL;
+    if (handshake_request && awscrt_socket_options_from_py(&socket_options, input->socket_options) &&
+        s_read_window(&options, input) && awscrt_tls_connection_options_copy(&tls, input->tls_options) &&
+        s_read_proxy(&options, &proxy, &kept, input->proxy_options)) {
+        options.tls_options = tls.ctx ? &tls : NULL;
+        result = s_open(&options);
     }
-    if (!awscrt_is_none(input->tls_options)) {
-        options.tls_options = awscrt_tls_connection_options_get(input->tls_options);
-        if (!options.tls_options) {
-            return NULL;
-        }
-    }
-    if (!awscrt_is_none(input->proxy_options)) {
-        if (!awscrt_http_proxy_options_from_py(&proxy, &kept, input->proxy_options)) {
-            return NULL;
-        }
-        options.proxy_options = &proxy;
-    }
-    PyObject *result = s_open(&options);
     awscrt_http_proxy_kept_release(&kept);
+    awscrt_tls_connection_options_clean_up(&tls);
+    aws_http_message_release(handshake_request);
     return result;
 }
 

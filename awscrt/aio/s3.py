@@ -89,7 +89,7 @@ class AIOS3Client(S3Client):
 
         May be called again.
         """
-        self._binding = None
+        self._release_binding()
         await self.shutdown_event.gate.passed()
 
     def make_request(  # type: ignore[override] # noqa: PLR0913 - the API's
@@ -118,25 +118,29 @@ class AIOS3Client(S3Client):
             ValueError: As there.
             RuntimeError: As there; or the client is closed.
         """
-        if self._binding is None:
-            raise RuntimeError("the client is closed")
-        return AIOS3Request(
-            client=self,
-            type=type,
-            request=request,
-            operation_name=operation_name,
-            recv_filepath=recv_filepath,
-            send_filepath=send_filepath,
-            signing_config=signing_config,
-            credential_provider=credential_provider,
-            checksum_config=checksum_config,
-            part_size=part_size,
-            multipart_upload_threshold=multipart_upload_threshold,
-            fio_options=fio_options,
-            max_active_connections_override=max_active_connections_override,
-            on_progress=on_progress,
-            region=self._region,
-        )
+        try:
+            return AIOS3Request(
+                client=self,
+                type=type,
+                request=request,
+                operation_name=operation_name,
+                recv_filepath=recv_filepath,
+                send_filepath=send_filepath,
+                signing_config=signing_config,
+                credential_provider=credential_provider,
+                checksum_config=checksum_config,
+                part_size=part_size,
+                multipart_upload_threshold=multipart_upload_threshold,
+                fio_options=fio_options,
+                max_active_connections_override=max_active_connections_override,
+                on_progress=on_progress,
+                region=self._region,
+            )
+        except TypeError:
+            # Asked only now, for it may be closed at any time.
+            if self._binding is None:
+                raise RuntimeError("the client is closed") from None
+            raise
 
 
 class _Incoming:
@@ -172,7 +176,7 @@ class _Incoming:
         """Let the native side go once it has ended, so that the client can end while the request is still held."""
         request = self.request()
         if request is not None and self.has_ended:
-            request._binding = None
+            request._release_binding()
 
 
 class AIOS3Request(S3Request):

@@ -53,8 +53,14 @@ def _compile(work: Path, text: str, header: Path = HEADER, *options: str) -> pro
     )
 
 
+def _is_free_threaded(python: Path) -> bool:
+    return python.name.endswith("t")
+
+
 def _compare(work: Path, python: Path, header: Path = HEADER) -> process.Completed:
-    text = "#define Py_LIMITED_API 0x03080000\n#include <Python.h>\n#include <python_abi.h>\n"
+    # The headers of a free-threaded build refuse to be asked for a limited API.
+    limited = "" if _is_free_threaded(python) else "#define Py_LIMITED_API 0x03080000\n"
+    text = f"{limited}#include <Python.h>\n#include <python_abi.h>\n"
     return _compile(work, text, header, "-isystem", str(python))
 
 
@@ -81,11 +87,21 @@ def test_agrees_with_the_headers_of_python(tmp_path: Path, python: Path) -> None
         ("PyObject *PyList_New(Py_ssize_t);", "PyObject *PyList_New(int);"),
         ("ABI_DATA PyObject *PyExc_OSError;", "ABI_DATA PyObject PyExc_OSError;"),
         ("    int ml_flags;", "    long ml_flags;"),
-        ("    Py_ssize_t ob_refcnt;\n", "    int ob_refcnt[3];\n"),
         ("    const char *m_name;\n    const char *m_doc;", "    const char *m_doc;\n    const char *m_name;"),
     ],
 )
 def test_disagreement_is_found(tmp_path: Path, python: Path, right: str, wrong: str) -> None:
+    _check_found(tmp_path, python, right, wrong)
+
+
+def test_another_object_head_is_found(tmp_path: Path, python: Path) -> None:
+    if _is_free_threaded(python):
+        _check_found(tmp_path, python, "    uint32_t ob_ref_local;\n", "    uint32_t ob_ref_local[3];\n")
+    else:
+        _check_found(tmp_path, python, "    Py_ssize_t ob_refcnt;\n", "    int ob_refcnt[3];\n")
+
+
+def _check_found(tmp_path: Path, python: Path, right: str, wrong: str) -> None:
     text = HEADER.read_text()
     assert text.count(right) == 1
     changed = tmp_path / HEADER.name
