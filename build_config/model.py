@@ -134,10 +134,14 @@ class Toolchain:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An ABI that the extension is built for: `cp38-abi3`, or one interpreter's own ABI such as `cp313-cp313t`."""
+    """An ABI that the extension is built for: `cp38-abi3`, or one interpreter's own ABI such as `cp313-cp313t`.
+
+    A `default` one is built where nobody names variants.
+    """
 
     python: str
     abi: str
+    default: bool = False
 
     @property
     def id(self) -> str:
@@ -168,6 +172,7 @@ class Step(StrEnum):
     WHEEL = "wheel"
     VERIFY = "verify"
     TRIAL = "trial"
+    ROOT = "root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +191,28 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The work in an order in which every node comes after those that it needs."""
+class Job:
+    """What is made for one target, with which toolchain; a `native` one runs on the machine that builds it."""
 
-    targets: tuple[Target, ...]
-    variants: tuple[Variant, ...]
+    target: Target
     toolchain: str
+    variants: tuple[Variant, ...]
+    native: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The work in an order in which every node comes after those that it needs.
+
+    `left_out` are targets that this machine cannot build, each with the reason.
+    """
+
+    jobs: tuple[Job, ...]
     nodes: tuple[Node, ...]
+    left_out: tuple[tuple[Job, str], ...] = ()
+
+    def job(self, target: Target) -> Job:
+        return next(job for job in self.jobs if job.target.id == target.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +294,14 @@ class Tried:
 class BinaryFacts:
     """What an object file says of itself, the same for ELF, Mach-O and PE.
 
-    Everything but `sections`, `debug` and `contradictions` is what the loader reads. `versions` are the symbol versions
-    asked of other libraries (`GLIBC_2.17`), `build_id` is lower-case hex, `relro` means that the relocated tables become
-    read-only, `nx` that no memory is both writable and executable, the stack included. `debug` is True where symbol
-    tables or debug sections remain; `contradictions` says where the headers for tools differ from those for the loader.
+    Everything but `sections`, `debug`, `contradictions` and `sdk` is what the loader reads. Symbols have the names that C
+    gives them, whatever the format puts before. `versions` are those asked of the system: of symbols (`GLIBC_2.17`), or of
+    the whole (`macOS_11.0`). `build_id` is lower-case hex, `relro` means that the relocated tables become read-only, `nx`
+    that no memory is both writable and executable, the stack included. `debug` is True where symbol tables or debug
+    sections remain; `contradictions` says where the headers for tools differ from those for the loader. `flags` are the
+    switches of the header that harden, under the format's own names; `debug_file` is the file with the debug information,
+    where the format names one. `signed` and `sdk`, the version of the system's headers that it was compiled with, are known
+    of Mach-O alone.
     """
 
     format: str
@@ -297,3 +321,7 @@ class BinaryFacts:
     sections: tuple[str, ...] = ()
     debug: bool = False
     contradictions: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    debug_file: str = ""
+    signed: bool = False
+    sdk: str = ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from . import graph, libraries, parallel, process
@@ -49,9 +50,8 @@ class Provision:
     def prepare(self, target: Target) -> Prepared:
         """Find the compiler and compute the key of every library of a target."""
         tools = find_tools(self.workspace.environment)
-        toolchain = resolve(
-            self.plan.toolchain, target, environment=self.workspace.environment, work=self.workspace.tools
-        )
+        named = self.plan.job(target).toolchain
+        toolchain = resolve(named, target, environment=self.workspace.environment, work=self.workspace.tools)
         target = toolchain.target
         keys: dict[str, Key] = {}
         for node in self.nodes(Step.LIBRARY, target):
@@ -61,25 +61,23 @@ class Provision:
             keys[node.subject] = libraries.library_key(recipe, source, target, toolchain, tools, needed)
         return Prepared(target, toolchain, tools, keys)
 
-    def provide(self, prepared: Prepared) -> Mapping[str, Path]:
-        """The installed prefix of every library of a target by name; what the store lacks is built, in parallel.
+    def provide(self, wanted: Sequence[Prepared], then: Mapping[str, Callable[[], None]] | None = None) -> None:
+        """Have every library of some targets; what the store lacks is built, all targets in one walk.
+
+        `then` is further work by node id; each is called in the same walk once all that its node needs is there.
 
         Raises:
             ToolchainError: the first failure; everything running is stopped.
         """
-        missing = []
-        nodes = self.nodes(Step.LIBRARY, prepared.target)
-        for node in nodes:
-            started = time.monotonic()
-            entry = self.store.find(prepared.keys[node.subject])
-            if entry is None:
-                missing.append(node)
-            else:
-                self._prefixes[node.id] = entry.path
-                self.end(Result(node, Status.REUSED, artifact(entry), time.monotonic() - started))
-        if missing:
-            self._build_all(missing, prepared)
-        return {node.subject: self._prefixes[node.id] for node in nodes}
+        missing = [(node, prepared) for prepared in wanted for node in self._missing(prepared)]
+        folders = self._sources({node.subject for node, _ in missing})
+        work = {node.id: partial(self._build, node, prepared, folders[node.subject]) for node, prepared in missing}
+        further = {name: partial(_unhurried, call) for name, call in (then or {}).items()}
+        self._walk({**work, **further})
+
+    def prefixes(self, prepared: Prepared) -> Mapping[str, Path]:
+        """The installed prefix of every library of a target by name, once it was provided."""
+        return {node.subject: self._prefixes[node.id] for node in self.nodes(Step.LIBRARY, prepared.target)}
 
     def extension(self, prepared: Prepared, variant: Variant, prefixes: Mapping[str, Path]) -> Extension:
         """What is compiled for a variant, in a scratch folder from which a later build of it goes on."""
@@ -102,19 +100,27 @@ class Provision:
             self.results.append(result)
         self.listener.ended(result)
 
-    def _build_all(self, missing: Collection[Node], prepared: Prepared) -> None:
-        folders = self._sources({node.subject for node in missing})
-        ids = {node.id for node in missing}
-        by_id = {node.id: node for node in missing}
+    def _missing(self, prepared: Prepared) -> list[Node]:
+        missing = []
+        for node in self.nodes(Step.LIBRARY, prepared.target):
+            started = time.monotonic()
+            entry = self.store.find(prepared.keys[node.subject])
+            if entry is None:
+                missing.append(node)
+            else:
+                self._prefixes[node.id] = entry.path
+                self.end(Result(node, Status.REUSED, artifact(entry), time.monotonic() - started))
+        return missing
+
+    def _walk(self, work: Mapping[str, Callable[[int], None]]) -> None:
+        """Do the work of nodes, by id; each call is given its niceness."""
         # Indirect needs too: what stands between may be in the store, and what it needs may not.
-        needs = {node.id: sorted(self._needed(node) & ids) for node in missing}
+        needs = {node.id: sorted(self._needed(node) & work.keys()) for node in self.plan.nodes if node.id in work}
         heights = graph.heights(needs)
-        most = max(heights.values())
+        most = max(heights.values(), default=0)
 
         def build(name: str) -> None:
-            node = by_id[name]
-            niceness = min(_NICER * (most - heights[name]), _NICEST)
-            self._build(node, prepared, folders[node.subject], niceness)
+            work[name](min(_NICER * (most - heights[name]), _NICEST))
 
         # More at once than processors, for each has steps that are serial; the longest chain is served first all the same.
         parallel.walk(needs, build, jobs=2 * self.workspace.jobs - 1, stop=process.end_all)
@@ -175,6 +181,10 @@ class Provision:
         )
         self.end(Result(node, Status.BUILT, None, time.monotonic() - started))
         return folders
+
+
+def _unhurried(call: Callable[[], None], _niceness: int) -> None:
+    call()
 
 
 def artifact(entry: Entry) -> Artifact:

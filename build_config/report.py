@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self, TextIO
 
 from rich.console import Console
@@ -15,6 +17,7 @@ from rich.table import Table
 
 from .errors import ToolchainError
 from .model import Finding, Node, Plan, Result, Status, Tried
+from .outlook import Outlook
 from .workspace import Listener
 
 _MARKS = {Status.BUILT: "built", Status.REUSED: "store", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}
@@ -64,13 +67,28 @@ class Report:
             table.add_row(*row)
         self.out.print(table)
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: Plan, outlooks: Sequence[Outlook]) -> None:
         if self.as_json:
-            self.document(plan_json(plan))
+            self.document(plan_json(plan, outlooks))
             return
-        self.line(f"toolchain {plan.toolchain}; {len(plan.nodes)} steps")
+        for outlook in outlooks:
+            self.line(outlook.target)
+            for name, text in _outlook_rows(outlook):
+                self.line(f"  {name:<10} {text}")
+        self.line(f"{len(plan.nodes)} steps")
         rows = [(node.step, node.target or "any", node.subject, str(len(node.needs))) for node in plan.nodes]
         self.table("", ("step", "target", "subject", "needs"), rows)
+
+    def commands(self, told: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
+        """Commands of nodes, as a shell would take them."""
+        told = list(told)
+        if self.as_json:
+            self.document([{"node": name, "commands": [list(argv) for argv in commands]} for name, commands in told])
+            return
+        for name, commands in told:
+            self.line(f"# {name}")
+            for argv in commands:
+                self.line(shlex.join(argv))
 
     def results(self, results: Sequence[Result]) -> None:
         """The closing table: artifact, size, seconds, SHA-256 and what came from the store."""
@@ -186,11 +204,19 @@ def _how(one: Tried) -> str:
     return "passed before" if one.reused else "run now"
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
+def _outlook_rows(outlook: Outlook) -> Iterator[tuple[str, str]]:
+    yield from (("wheel", wheel) for wheel in outlook.wheels)
+    yield "toolchain", outlook.toolchain
+    yield "repair", outlook.repairer or "none"
+    yield "built here", f"no: it {outlook.unbuilt}" if outlook.unbuilt else "yes"
+    yield from (("tried", f"{site.name}: Python {', '.join(site.pythons)}") for site in outlook.sites)
+    if outlook.untried:
+        yield "tried", f"no: {outlook.untried}"
+
+
+def plan_json(plan: Plan, outlooks: Sequence[Outlook]) -> dict[str, Any]:
     return {
-        "toolchain": plan.toolchain,
-        "targets": [target.id for target in plan.targets],
-        "variants": [variant.id for variant in plan.variants],
+        "targets": [asdict(outlook) for outlook in outlooks],
         "nodes": [{"id": node.id, "step": node.step, "needs": list(node.needs)} for node in plan.nodes],
     }
 

@@ -65,13 +65,15 @@ def build(provision: Provision, prepared: Prepared, variant: Variant) -> Path:
     """A wheel of the sanitized extension, in the store; not repaired, since it is of no use without its runtime."""
     planned = provision.extension(prepared, variant, {})
     key = replace(
-        extension.wheel_key(planned, prepared.keys.values(), extension.tool_versions()), kind="sanitized-wheel"
+        extension.wheel_key(planned, prepared.keys.values(), extension.tool_versions(prepared.target)),
+        kind="sanitized-wheel",
     )
     node = next(each for each in provision.nodes(Step.WHEEL, prepared.target) if each.variant == variant.id)
     started = time.monotonic()
     entry, built = provision.store.find(key), False
     if entry is None:
-        whole = extension.keyed(provision.extension(prepared, variant, provision.provide(prepared)), key)
+        provision.provide([prepared])
+        whole = extension.keyed(provision.extension(prepared, variant, provision.prefixes(prepared)), key)
         workspace = provision.workspace
         log = whole.build_folder.parent / "extension.log"
         provision.listener.begun(node)

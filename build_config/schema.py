@@ -71,6 +71,15 @@ class Table:
                 self.wrong(f"{field} has {item!r}, not one of {', '.join(choices)}{suggestion(item, choices)}")
         return tuple(value)
 
+    def lists(self, field: str) -> tuple[tuple[str, ...], ...]:
+        """An array of lists of strings."""
+        value = self._take(field, None)
+        rows = value if isinstance(value, list) else [None]
+        if not all(isinstance(row, list) and all(isinstance(item, str) for item in row) for row in rows):
+            self._mistyped(field, value, "a list of lists of strings")
+            return ()
+        return tuple(map(tuple, rows))
+
     def pairs(self, field: str) -> tuple[tuple[str, str], ...]:
         """A sub-table of strings, as sorted pairs."""
         value = self._take(field, {})

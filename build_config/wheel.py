@@ -7,21 +7,23 @@ import csv
 import hashlib
 import io
 import os
+import re
 import stat
 import time
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
+from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from .errors import VerifyError
 from .wheel_zip import MAX_TOTAL, Fault, Member, members
 
-__all__ = ["Fault", "Member", "Wheel", "digest", "inspect", "read", "write"]
+__all__ = ["Fault", "Member", "Wheel", "digest", "inspect", "read", "retagged", "write"]
 
 _ZIP_EPOCH = 315_532_800
 """1980-01-01T00:00:00Z: zip knows no earlier time."""
@@ -98,6 +100,19 @@ def read(path: Path) -> Wheel:
         lines = "\n".join(sorted(f"  - {fault.subject}: {fault.message} [{fault.rule}]" for fault in faults))
         raise VerifyError(f"not a sound wheel:\n{lines}", subject=path, hint="build it again")
     return wheel
+
+
+def retagged(wheel: Wheel, tag: str) -> tuple[str, tuple[Member, ...]]:
+    """The file name and the files of a wheel under another tag, which may be a compressed set: `cp38-abi3-a.b`."""
+    description = f"{wheel.dist_info}/WHEEL"
+    said = "".join(f"Tag: {each}\n" for each in sorted(map(str, parse_tag(tag))))
+    members = tuple(
+        replace(member, data=re.sub(rb"(?m)^Tag: .*\n?", b"", member.data).rstrip() + f"\n{said}\n".encode())
+        if member.name == description
+        else member
+        for member in wheel.members
+    )
+    return f"{wheel.distribution}-{wheel.version}-{tag}.whl", members
 
 
 def write(folder: Path, name: str, contents: Iterable[Member], *, epoch: int) -> Path:

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from ..errors import VerifyError
 from ..model import BinaryFacts
-from . import elf
+from . import elf, macho, pe
 
-__all__ = ["facts", "recognises"]
+__all__ = ["facts", "images", "recognises"]
 
 
 class _Reader(Protocol):
@@ -19,16 +19,25 @@ class _Reader(Protocol):
     def facts(self, data: bytes, /) -> BinaryFacts: ...
 
 
-_READERS: tuple[_Reader, ...] = (elf,)
+_READERS: tuple[_Reader, ...] = (elf, macho, pe)
 
 
 def recognises(data: bytes) -> bool:
     """True for what claims to be a compiled file of a known format."""
-    return any(reader.recognises(data) for reader in _READERS)
+    return macho.is_fat(data) or any(reader.recognises(data) for reader in _READERS)
+
+
+def images(data: bytes) -> tuple[bytes, ...]:
+    """The parts of a compiled file that are loaded each on another processor; most formats have but one.
+
+    Raises:
+        VerifyError: it is no sound container.
+    """
+    return macho.images(data) if macho.is_fat(data) else (data,)
 
 
 def facts(data: bytes) -> BinaryFacts:
-    """What a compiled file says of itself.
+    """What one of a file's `images` says of itself.
 
     Raises:
         VerifyError: the format is unknown, or the file is malformed.
@@ -36,4 +45,4 @@ def facts(data: bytes) -> BinaryFacts:
     for reader in _READERS:
         if reader.recognises(data):
             return reader.facts(data)
-    raise VerifyError("not a compiled file of a known format", hint="the formats known are: ELF")
+    raise VerifyError("not a compiled file of a known format", hint="the formats known are: ELF, Mach-O, PE")

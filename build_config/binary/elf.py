@@ -50,6 +50,9 @@ _ARCHES = {
     (258, 64): "loongarch64",
 }
 _GUARDS = frozenset({"__stack_chk_fail", "__stack_chk_fail_local", "__stack_chk_guard"})
+_VARIABLES = {183: frozenset({"__stack_chk_guard"})}
+"""By machine, where the canary is a variable: it protects only as the C library's own, which is chosen at each start. A
+compiler's runtime may bring one that is the same everywhere."""
 _CANARY = {62: re.compile(rb"\x64[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0")}
 """By machine, an instruction that loads the canary from where the C library put it: `mov %fs:0x28,%reg` on x86-64
 (System V ABI, thread control block). A linker may bring its own __stack_chk_fail, which then is no import."""
@@ -88,7 +91,7 @@ def facts(data: bytes) -> BinaryFacts:
         bind_now=DT_BIND_NOW in dynamic.values or bool(flags & DF_BIND_NOW or flags_1 & DF_1_NOW),
         nx=_no_writable_code(image),
         textrel=DT_TEXTREL in dynamic.values or bool(flags & DF_TEXTREL),
-        stack_protector=not names.isdisjoint(_GUARDS) or _reads_canary(image),
+        stack_protector=not names.isdisjoint(_VARIABLES.get(image.header.machine, _GUARDS)) or _reads_canary(image),
         fortified=any(name.startswith("__") and name.endswith("_chk") for name in names),
         sections=tuple(section.name for section in image.sections if section.name),
         debug=any(_for_debuggers(section) for section in image.sections),

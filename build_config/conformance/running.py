@@ -15,8 +15,9 @@ from pathlib import Path
 from .. import process
 from ..errors import MachineError, TrialError
 from ..fetch.archive import extract
-from ..trial.environment import clean, fresh, template
+from ..trial.environment import fresh, template
 from ..trial.interpreters import Interpreter
+from ..trial.place import clean
 from .judging import DIED, GOOD, NOT_RUN, PASSED, Comparison, Outcome, compare
 from .rig import Mode, Rig, Suite
 

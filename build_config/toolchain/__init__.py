@@ -10,7 +10,7 @@ from ..model import Target, Toolchain
 from . import host, sanitize, zig
 from .tools import Tools, find_tools
 
-__all__ = ["TOOLCHAINS", "Tools", "find_tools", "has_host_compiler", "resolve", "sanitizer_runtime"]
+__all__ = ["TOOLCHAINS", "Tools", "find_tools", "has_host_compiler", "planned", "resolve", "sanitizer_runtime"]
 
 sanitizer_runtime = sanitize.runtime
 
@@ -32,6 +32,11 @@ def resolve(name: str, target: Target, *, environment: Mapping[str, str], work: 
             f"unknown toolchain {name!r}{suggestion(name, TOOLCHAINS)}", hint=f"one of {', '.join(sorted(TOOLCHAINS))}"
         )
     return TOOLCHAINS[name](target, environment=environment, work=work)
+
+
+def planned(name: str, target: Target) -> Toolchain:
+    """What `resolve` would say to CMake, with the names of programs in place of their paths; nothing is looked for."""
+    return zig.planned(target) if name == "zig" else host.planned(target)
 
 
 def has_host_compiler(environment: Mapping[str, str]) -> bool:

@@ -34,6 +34,8 @@ answer libc "musl" end
 #endif
 #ifdef __linux__
 answer os "linux" end
+#elif defined(__APPLE__)
+answer os "macos" end
 #endif
 #ifdef __x86_64__
 answer arch "x86_64" end
@@ -45,6 +47,9 @@ answer arch "aarch64" end
 
 Words are quoted, since compilers define some as macros (`linux` is 1).
 """
+
+_APPLES = {"aarch64": "arm64"}
+"""Apple's name of a processor, where it has one of its own."""
 
 _REMEDY = "install gcc (or clang), name one in CC, or choose the toolchain 'zig', which brings its own"
 
@@ -61,19 +66,31 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
     parts = dict(_parts(compiler, environment))
     return Toolchain(
         name="host",
-        target=_with_floor(target, answers["libc"]),
+        target=_with_floor(target, answers.get("libc", "")),
         identity=(
             ("compiler", f"{answers['family']} {answers['version']}"),
             # The first word is the name that it was called by.
             ("compiler.text", _first_line([compiler, "--version"], environment).removeprefix(compiler.name).strip()),
             ("compiler.machine", _first_line([compiler, "-dumpmachine"], environment)),
-            ("libc", answers["libc"]),
+            ("sdk", _first_line(["xcrun", "--show-sdk-version"], environment))
+            if target.os == "macos"
+            else ("libc", answers["libc"]),
             *((f"{name}.sha256", file_sha256(path.resolve())) for name, path in sorted(parts.items())),
             *flags.identity(target),
         ),
-        cmake_options=tuple(sorted((*_options(compiler, parts), *flags.cmake_options(target)))),
-        environment=(("PATH", _search_path(path for name, path in parts.items() if name != "cc1")),),
+        cmake_options=tuple(sorted((*_options(target, compiler, parts), *flags.cmake_options(target)))),
+        environment=(
+            ("PATH", _search_path(path for name, path in parts.items() if name != "cc1")),
+            # Apple's archiver writes times and owners without it, and has no option against that.
+            ("ZERO_AR_DATE", "1"),
+        ),
     )
+
+
+def planned(target: Target) -> Toolchain:
+    """What `resolve` would make on a machine that has a compiler, which is called `cc` here."""
+    options = _options(target, Path("cc"), {"ar": Path("ar"), "ranlib": Path("ranlib")})
+    return Toolchain("host", target, (), tuple(sorted((*options, *flags.cmake_options(target)))), ())
 
 
 def _with_floor(target: Target, libc: str) -> Target:
@@ -135,7 +152,10 @@ def _check(compiler: Path, answers: Mapping[str, str], target: Target) -> None:
             subject=compiler,
             hint=_REMEDY,
         )
-    built = "-".join((answers.get("os", "?"), answers.get("libc", "?").partition(" ")[0], answers.get("arch", "?")))
+    system, libc = answers.get("os", "?"), answers.get("libc", "").partition(" ")[0]
+    # Apple's compiler is told the processor.
+    arch = target.arch if system == "macos" else answers.get("arch", "?")
+    built = "-".join(filter(None, (system, libc, arch)))
     if built != target.id:
         raise MachineError(
             f"compiles for {built}, not for {target.id}",
@@ -160,12 +180,25 @@ def _parts(compiler: Path, environment: Mapping[str, str]) -> Iterator[tuple[str
         yield name, Path(path).absolute()
 
 
-def _options(compiler: Path, parts: Mapping[str, Path]) -> Options:
-    return (
+def _options(target: Target, compiler: Path, parts: Mapping[str, Path]) -> Options:
+    programs = (
         ("CMAKE_C_COMPILER", str(compiler)),
         ("CMAKE_ASM_COMPILER", str(compiler)),
         ("CMAKE_AR", str(parts["ar"])),
         ("CMAKE_RANLIB", str(parts["ranlib"])),
+    )
+    if target.os == "macos":
+        processor = _APPLES.get(target.arch, target.arch)
+        return (
+            *programs,
+            # A cross build always, so that both processors' results are told apart by nothing but their name.
+            ("CMAKE_SYSTEM_NAME", "Darwin"),
+            ("CMAKE_SYSTEM_PROCESSOR", processor),
+            ("CMAKE_OSX_ARCHITECTURES", processor),
+            ("CMAKE_OSX_DEPLOYMENT_TARGET", target.floor),
+        )
+    return (
+        *programs,
         # D: no times and owners in archives; many binutils are configured to write them.
         ("CMAKE_C_ARCHIVE_CREATE", "<CMAKE_AR> qcD <TARGET> <LINK_FLAGS> <OBJECTS>"),
         ("CMAKE_C_ARCHIVE_FINISH", "<CMAKE_RANLIB> -D <TARGET>"),

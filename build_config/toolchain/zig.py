@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,11 +64,14 @@ _ARGUMENTS = '"$@" -fno-sanitize=undefined'
 """zig turns this sanitizer on for code that is not optimised, which some of libcrypto must be."""
 
 _RUNTIME = "-rtlib=none"
-"""Where a C library is linked as well, zig's runtime stands before it, with a memcpy at half the speed of glibc's; what
-else is in it no module needs."""
+"""Where a C library is linked as well, zig's runtime stands before it, with a memcpy at half the speed of glibc's. What
+else is in it no module for x86-64 needs; for AArch64 one does: atomics and divisions that are functions there."""
 
 _CODEVIEW = "-gno-codeview-command-line -Xclang -object-file-name=object"
 """Windows' debug information would tell the whole command, and the name of a temporary file that is new every time."""
+
+_NO_EXPORTS = "-Ddllexport=nothrow"
+"""Libraries mark functions as exported even where they are static; what a module exports is a list of its own."""
 
 _HEADERS = "zig/lib"
 """What debug information calls the folder of zig's own headers, wherever that is."""
@@ -87,8 +89,7 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
     scripts = _scripts(zig, triple)
     folder = wrapper.install(scripts, work / "wrappers")
     cache = str(work / "zig-cache")
-    options = _options(target, folder, environment)
-    nasm = options.get("NASM_EXECUTABLE")
+    options = _options(target, folder)
     return Toolchain(
         name="zig",
         target=target,
@@ -97,13 +98,18 @@ def resolve(target: Target, *, environment: Mapping[str, str], work: Path) -> To
             ("compiler.sha256", file_sha256(zig)),
             ("target", triple),
             ("wrapper", wrapper.digest(_scripts(Path("zig"), triple))),
-            *([("nasm.sha256", file_sha256(Path(nasm)))] if nasm else []),
             ("modules", options.get("CMAKE_MODULE_LINKER_FLAGS", "")),
             *flags.identity(target),
         ),
         cmake_options=tuple(sorted((*options.items(), *flags.cmake_options(target)))),
         environment=(("ZIG_GLOBAL_CACHE_DIR", cache), ("ZIG_LOCAL_CACHE_DIR", cache)),
     )
+
+
+def planned(target: Target) -> Toolchain:
+    """What `resolve` would make, with the wrappers' folder called `zig`."""
+    options = _options(target, Path("zig"))
+    return Toolchain("zig", target, (), tuple(sorted((*options.items(), *flags.cmake_options(target)))), ())
 
 
 def zig_target(target: Target) -> str:
@@ -145,13 +151,14 @@ def _scripts(zig: Path, triple: str) -> dict[str, str]:
     program = shlex.quote(str(zig))
     always = f"-target {triple} " + shlex.quote(f"-ffile-prefix-map={zig.parent / 'lib'}={_HEADERS}")
     if "-windows-" in triple:
-        always += f" {_CODEVIEW}"
+        always += f" {_CODEVIEW} {_NO_EXPORTS}"
     prepared = _COMPILER + (_WIDE if triple.startswith("x86_64-") else "")
+    plain = ("ar", "ranlib", "rc", *(("dlltool",) if "-windows-" in triple else ()))
     scripts = {name: f"{prepared}exec {program} {name} {always} {_ARGUMENTS}\n" for name in ("cc", "c++")}
-    return scripts | {name: f'#!/bin/sh\nexec {program} {name} "$@"\n' for name in ("ar", "ranlib", "rc")}
+    return scripts | {name: f'#!/bin/sh\nexec {program} {name} "$@"\n' for name in plain}
 
 
-def _options(target: Target, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def _options(target: Target, folder: Path) -> dict[str, str]:
     options = {
         # Always a cross build, even for the machine's own platform: results must not depend on what can run here.
         "CMAKE_SYSTEM_NAME": _SYSTEMS[target.os],
@@ -162,24 +169,12 @@ def _options(target: Target, folder: Path, environment: Mapping[str, str]) -> di
         "CMAKE_AR": str(folder / "ar"),
         "CMAKE_RANLIB": str(folder / "ranlib"),
     }
-    if target.os == "linux":
+    if (target.os, target.arch) == ("linux", "x86_64"):
         options["CMAKE_MODULE_LINKER_FLAGS"] = _RUNTIME
     if target.os == "windows":
         options["CMAKE_RC_COMPILER"] = str(folder / "rc")
-        if target.arch == "x86_64":
-            options["NASM_EXECUTABLE"] = _nasm(target, environment)
+        options["CMAKE_DLLTOOL"] = str(folder / "dlltool")
     return options
-
-
-def _nasm(target: Target, environment: Mapping[str, str]) -> str:
-    found = shutil.which("nasm", path=environment.get("PATH", ""))
-    if found is None:
-        raise MachineError(
-            "nasm is needed to assemble for this target, and is not on PATH",
-            subject=target.id,
-            hint="install the system's package 'nasm'",
-        )
-    return found
 
 
 def _version(zig: Path, environment: Mapping[str, str]) -> str:

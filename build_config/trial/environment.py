@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -15,20 +17,19 @@ from packaging.requirements import InvalidRequirement, Requirement
 from .. import process
 from ..errors import MachineError, UsageError
 from .interpreters import Interpreter
+from .place import clean
+from .unavailable import reasons
 
-_FORMAT = "1"
+_FORMAT = "2"
 _TIMEOUT = 900.0
 _HASHES = re.compile(r"\s--hash=\S+")
-
-
-def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would lead Python or pip elsewhere than into the virtual environment."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith("PYTHON")
-        and name not in {"VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "PIP_TARGET", "PIP_PREFIX"}
-    }
+_PLATFORMS = """\
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from pip._vendor.packaging.tags import sys_tags
+print(json.dumps(list(dict.fromkeys(tag.platform for tag in sys_tags()))))
+"""
+"""Prints the platforms whose wheels an interpreter takes, as the pip that is given sees them."""
 
 
 def python_of(folder: Path) -> Path:
@@ -43,7 +44,8 @@ def template(interpreter: Interpreter, requirements: Path, *, environment: Mappi
         MachineError: the environment or its packages cannot be had.
         UsageError: the requirements pin no pip for this interpreter.
     """
-    named = (_FORMAT, str(interpreter.path), interpreter.version, interpreter.abi, requirements.read_text("utf-8"))
+    facts = (interpreter.place.name, str(interpreter.path), interpreter.version, interpreter.abi)
+    named = (_FORMAT, *facts, *reasons(interpreter, requirements), requirements.read_text("utf-8"))
     digest = hashlib.sha256("\0".join(named).encode()).hexdigest()[:16]
     final = work / f"{interpreter.abi}-{digest}"
     if final.is_dir():
@@ -51,7 +53,7 @@ def template(interpreter: Interpreter, requirements: Path, *, environment: Mappi
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=work) as scratch:
         folder = Path(scratch) / "environment"
-        _make(interpreter, folder, requirements, environment=clean(environment), work=work)
+        _make(interpreter, folder, requirements, environment=environment, work=work)
         try:
             os.rename(folder, final)
         except OSError:
@@ -79,10 +81,11 @@ def _site_packages(folder: Path) -> Path:
 
 def _venv(interpreter: Interpreter, folder: Path, *, environment: Mapping[str, str], log: Path | None) -> None:
     # The stdlib's venv, without pip: virtualenv's pip has left 3.8, and Debian splits ensurepip from Python.
-    process.run(
+    interpreter.place.run(
         [interpreter.path, "-I", "-m", "venv", "--without-pip", folder],
         cwd=folder.parent,
-        env=environment,
+        env=interpreter.place.environment(environment),
+        work=folder.parent,
         timeout=_TIMEOUT,
         log=log,
         error=MachineError,
@@ -93,15 +96,70 @@ def _venv(interpreter: Interpreter, folder: Path, *, environment: Mapping[str, s
 def _make(
     interpreter: Interpreter, folder: Path, requirements: Path, *, environment: Mapping[str, str], work: Path
 ) -> None:
-    log = work / "environments.log"
+    """The wheels are brought by this machine's pip, which knows its indexes, and installed by the environment's own."""
+    log, wheels = work / "environments.log", folder.with_name("wheels")
     _venv(interpreter, folder, environment=environment, log=log)
-    pip = _pip_wheel(interpreter, requirements, environment=environment, folder=folder.parent, log=log)
+    pins = pinned(interpreter, requirements)
+    if "pip" not in pins:
+        raise UsageError(
+            f"pins no pip for Python {interpreter.version}",
+            subject=requirements,
+            hint="add `pip` to the file that it is made from, and lock again",
+        )
+    outside = clean(environment)
+    _download(interpreter, [pins["pip"]], (), wheels, pip=("-m", "pip"), environment=outside, log=log)
+    pip = f"{next(iter(sorted(wheels.glob('pip-*.whl'))))}{os.sep}pip"
+    run = _Runner(interpreter, environment, folder.parent, log)
+    platforms = json.loads(run([python_of(folder), "-I", "-c", _PLATFORMS, Path(pip).parent]).splitlines()[-1])
+    chosen = [word for name in platforms for word in ("--platform", name)]
+    # The pinned pip here too: an older one does not know every interpreter's tags.
+    _download(interpreter, [*pins.values()], chosen, wheels, pip=(pip,), environment=outside, log=log)
+    options = ("--disable-pip-version-check", "--no-input", "--isolated", "--no-index", "--no-deps")
+    run([python_of(folder), pip, "install", *options, *sorted(wheels.glob("*.whl"))])
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """Runs what must not fail with an interpreter of an environment that is being made."""
+
+    interpreter: Interpreter
+    environment: Mapping[str, str]
+    scratch: Path
+    log: Path
+
+    def __call__(self, argv: Sequence[str | Path]) -> str:
+        place = self.interpreter.place
+        return place.run(
+            argv,
+            cwd=self.scratch,
+            env=place.environment(self.environment),
+            work=self.scratch,
+            timeout=_TIMEOUT,
+            log=self.log,
+            error=MachineError,
+            subject=f"test requirements for Python {self.interpreter.version}",
+        ).output
+
+
+def _download(
+    interpreter: Interpreter,
+    pins: Sequence[str],
+    platforms: Sequence[str],
+    folder: Path,
+    *,
+    pip: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+) -> None:
+    folder.mkdir(exist_ok=True)
+    listed = folder / "pins.txt"
+    listed.write_text("".join(pins), encoding="utf-8")
+    release = ".".join(map(str, interpreter.release))
+    options = ("--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes", "--only-binary", ":all:")
+    python = ("--python-version", release, "--implementation", "cp", "--abi", interpreter.abi, *platforms)
     process.run(
-        [
-            *(python_of(folder), f"{pip}{os.sep}pip", "install", "--disable-pip-version-check", "--no-input"),
-            *("--require-hashes", "--only-binary", ":all:", "--requirement", requirements.absolute()),
-        ],
-        cwd=folder.parent,
+        [sys.executable, *pip, "download", *options, *python, "--dest", folder, "--requirement", listed],
+        cwd=folder,
         env=environment,
         timeout=_TIMEOUT,
         log=log,
@@ -110,51 +168,26 @@ def _make(
     )
 
 
-def _pip_wheel(
-    interpreter: Interpreter, requirements: Path, *, environment: Mapping[str, str], folder: Path, log: Path
-) -> Path:
-    """The pinned pip for an interpreter, as a wheel that the interpreter can run pip from."""
-    pinned = folder / "pip.txt"
-    pinned.write_text(pip_pin(interpreter, requirements), encoding="utf-8")
-    process.run(
-        [
-            *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"),
-            *(
-                "--require-hashes",
-                "--only-binary",
-                ":all:",
-                "--python-version",
-                ".".join(map(str, interpreter.release)),
-            ),
-            *("--dest", folder, "--requirement", pinned),
-        ],
-        cwd=folder,
-        env=environment,
-        timeout=_TIMEOUT,
-        log=log,
-        error=MachineError,
-        subject=f"pip for Python {interpreter.version}",
-    )
-    return next(iter(sorted(folder.glob("pip-*.whl"))))
+def pinned(interpreter: Interpreter, requirements: Path) -> dict[str, str]:
+    """The lines of pinned requirements that hold for an interpreter, by package: without markers, with hashes.
 
+    Markers are judged here: pip judges them for the Python that it runs on, whatever it is told to download for.
 
-def pip_pin(interpreter: Interpreter, requirements: Path) -> str:
-    """The line that pins pip for an interpreter, without its marker, with its hashes."""
-    major, minor = interpreter.release
-    python = {"python_version": f"{major}.{minor}", "python_full_version": interpreter.version}
+    Raises:
+        UsageError: a line is no pinned requirement.
+    """
+    found = {}
+    without = reasons(interpreter, requirements)
     for line in _lines(requirements):
         hashes = _HASHES.findall(line)
         try:
             requirement = Requirement(_HASHES.sub("", line))
         except InvalidRequirement as cause:
             raise UsageError(f"not a pinned requirement: {line[:80]!r}", subject=requirements) from cause
-        if requirement.name == "pip" and (requirement.marker is None or requirement.marker.evaluate(python)):
-            return f"pip{requirement.specifier}{''.join(hashes)}\n"
-    raise UsageError(
-        f"pins no pip for Python {interpreter.version}",
-        subject=requirements,
-        hint="add `pip` to the file that it is made from, and lock again",
-    )
+        holds = requirement.marker is None or requirement.marker.evaluate(interpreter.markers)
+        if holds and requirement.name not in without:
+            found[requirement.name] = f"{requirement.name}{requirement.specifier}{''.join(hashes)}\n"
+    return found
 
 
 def _lines(requirements: Path) -> Iterator[str]:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from packaging.tags import cpython_tags
 
-from .. import process
 from ..errors import BuildError, MachineError, ToolchainError
+from ..process import Output
+from .place import HERE, Place
 
 OLDEST = (3, 8)
 """What `requires-python` of the package says."""
@@ -29,15 +30,20 @@ print(json.dumps({
     "platform": sysconfig.get_platform(),
     "prefix": sys.base_prefix,
     "virtual": sys.prefix != sys.base_prefix,
+    "libc": platform.libc_ver()[0],
 }))
 """
-_PROBE_SECONDS = 20.0
+_PROBE_SECONDS = 60.0
 _PROBES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that was found by running it; `abi` is its own ABI tag, such as `cp313t`."""
+    """A Python that was found by running it; `abi` is its own ABI tag, such as `cp313t`.
+
+    `libc` is what the standard library's `platform` calls it: empty for one that it does not know, as musl before 3.14.
+    `path` and `prefix` are as in its place.
+    """
 
     path: Path
     version: str
@@ -46,6 +52,8 @@ class Interpreter:
     implementation: str
     prefix: Path
     virtual: bool
+    libc: str = "glibc"
+    place: Place = HERE
 
     @property
     def release(self) -> tuple[int, int]:
@@ -58,12 +66,26 @@ class Interpreter:
         return self.implementation == "cpython" and self.release >= OLDEST and not self.virtual
 
     def accepts(self, tags: Iterable[str]) -> bool:
-        """True when one of a wheel's tags is for this Python, its ABI and its processor (PEP 425)."""
+        """True when one of a wheel's tags is for this Python, its ABI, its processor and its C library (PEP 425)."""
         wanted = set(tags)
         machine = self.platform.rpartition("-")[2]
-        platforms = sorted(name for name in (tag.rsplit("-", 1)[1] for tag in wanted) if name.endswith(machine))
+        foreign = "musllinux_" if self.libc == "glibc" else "manylinux"
+        names = {tag.rsplit("-", 1)[1] for tag in wanted}
+        platforms = sorted(name for name in names if name.endswith(machine) and not name.startswith(foreign))
         own = cpython_tags(self.release, abis=[self.abi], platforms=platforms) if platforms else ()
         return not wanted.isdisjoint(map(str, own))
+
+    @property
+    def markers(self) -> dict[str, str]:
+        """What a requirement's environment marker may ask of it (PEP 508), as far as that is known."""
+        system = self.platform.partition("-")[0]
+        return {
+            "implementation_name": self.implementation,
+            "platform_python_implementation": {"cpython": "CPython"}.get(self.implementation, self.implementation),
+            "python_full_version": self.version,
+            "python_version": ".".join(map(str, self.release)),
+            "sys_platform": {"win": "win32", "macosx": "darwin"}.get(system, system),
+        }
 
 
 def interpreters(environment: Mapping[str, str]) -> tuple[Interpreter, ...]:
@@ -75,8 +97,8 @@ def interpreters(environment: Mapping[str, str]) -> tuple[Interpreter, ...]:
     return tuple(sorted(known.values(), key=lambda each: (each.release, _patch(each.version), each.abi, each.path)))
 
 
-def probe(path: Path, environment: Mapping[str, str]) -> Interpreter:
-    """The interpreter at a path, whatever it is.
+def probe(path: Path, environment: Mapping[str, str], place: Place = HERE) -> Interpreter:
+    """The interpreter at a path of a place, whatever it is.
 
     Raises:
         MachineError: it does not run, or is not a Python 3.
@@ -84,16 +106,16 @@ def probe(path: Path, environment: Mapping[str, str]) -> Interpreter:
     hint = "give the path of a CPython of version 3.8 or later"
     clean = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
     try:
-        done = process.run(
+        done = place.run(
             [path, "-I", "-c", _PROBE],
             cwd=Path(path.anchor or "."),
             env=clean,
             timeout=_PROBE_SECONDS,
-            error=None,
-            output=process.Output.APART,
+            output=Output.APART,
         )
         answer = json.loads(done.output)
-        found = Interpreter(path, **{**answer, "prefix": Path(answer["prefix"]).resolve()})
+        prefix = Path(answer["prefix"]).resolve() if place is HERE else Path(answer["prefix"])
+        found = Interpreter(path, **{**answer, "prefix": prefix}, place=place)
     except (BuildError, MachineError, ValueError, TypeError) as cause:
         raise MachineError("is not a Python that works", subject=path, hint=hint) from cause
     if not _VERSION.match(found.version):

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import process
 from ..errors import BuildError, MachineError
 from ..model import Finding
 from ..process import Completed
 from ..wheel import read
-from .environment import clean, fresh, python_of, template
+from .environment import fresh, python_of, template
 from .interpreters import Interpreter
 from .rules import finding
+from .unavailable import PLUGIN, reasons, write_plugin
 
 _STEP_SECONDS = 300.0
 _SHOWN = 20
@@ -84,14 +84,19 @@ def run(  # noqa: PLR0913 - the facts of one trial
     work.mkdir(parents=True, exist_ok=True)
     made = template(interpreter, requirements, environment=environment, work=work / "environments")
     started = time.monotonic()
-    name = f"{interpreter.abi}-{interpreter.version}-{hashlib.sha256(bytes(interpreter.path)).hexdigest()[:8]}"
+    whose = f"{interpreter.place.name}{interpreter.path}".encode()
+    name = f"{interpreter.abi}-{interpreter.version}-{hashlib.sha256(whose).hexdigest()[:8]}"
     log, junit = work / f"{name}.log", work / f"{name}.xml"
     log.unlink(missing_ok=True)
     junit.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=work) as scratch:
-        trial = _Trial(Path(scratch).resolve(), clean(environment), variables or {}, log, interpreter)
+        inner = interpreter.place.environment(environment)
+        trial = _Trial(Path(scratch).resolve(), inner, variables or {}, log, interpreter)
+        trial.nowhere.mkdir()
         findings = trial.install(made, wheel) or trial.locate(parsed.packages)
-        findings = findings or trial.test(tests, junit, timeout, pytest_args)
+        # The current folder is where `-m pytest` looks for plugins first.
+        write_plugin(trial.nowhere, reasons(interpreter, requirements))
+        findings = findings or trial.test(tests, junit, timeout, ("-p", PLUGIN, *pytest_args))
     passed, failed, skipped = _counts(junit)
     return TrialReport(interpreter, passed, failed, skipped, time.monotonic() - started, junit, log, findings)
 
@@ -108,16 +113,23 @@ class _Trial:
 
     @property
     def subject(self) -> str:
-        return f"Python {self.interpreter.version} ({self.interpreter.abi})"
+        where = f" in {self.interpreter.place.name}" if self.interpreter.place.name else ""
+        return f"Python {self.interpreter.version} ({self.interpreter.abi}){where}"
 
     @property
     def folder(self) -> Path:
         return self.scratch / "environment"
 
+    @property
+    def nowhere(self) -> Path:
+        """The current folder of what runs."""
+        return self.scratch / "nowhere"
+
     def install(self, made: Path, wheel: Path) -> tuple[Finding, ...]:
         python = fresh(self.interpreter, made, self.folder, environment=self.environment)
         options = ("--isolated", "--no-input", "--disable-pip-version-check", "--no-index", "--no-deps")
-        done = self._run([python, "-m", "pip", "install", *options, wheel.absolute()], _STEP_SECONDS)
+        here = shutil.copy(wheel, self.scratch)
+        done = self._run([python, "-m", "pip", "install", *options, here], _STEP_SECONDS)
         return () if done.returncode == _PASSED else (finding("trial-install", self.subject, done.tail(5)),)
 
     def locate(self, packages: Sequence[str]) -> tuple[Finding, ...]:
@@ -171,11 +183,16 @@ class _Trial:
             yield finding("trial-empty", self.subject, f"no test ran ({skipped} skipped)")
 
     def _run(self, command: Sequence[str | Path], timeout: float, **variables: str) -> Completed:
-        nowhere = self.scratch / "nowhere"
-        nowhere.mkdir(exist_ok=True)
         env = {**self.environment, **variables}
-        return process.run(
-            command, cwd=nowhere, env=env, timeout=timeout, log=self.log, error=None, subject=self.subject
+        # Beside the scratch folder lie the packages, and where pytest's report goes.
+        return self.interpreter.place.run(
+            command,
+            cwd=self.nowhere,
+            env=env,
+            work=self.scratch.parent,
+            timeout=timeout,
+            log=self.log,
+            subject=self.subject,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import checks, making, pinning, storage
+from . import checks, making, pinning, roots, storage
 from .context import Context, Verb
 
 __all__ = ["NAMES", "VERBS", "Context"]
@@ -12,7 +12,7 @@ VERBS = (
         "plan",
         "show what would be built, without a compiler and without the network",
         making.TEACHES,
-        making.choose,
+        making.choose_plan,
         making.plan,
     ),
     Verb("wheels", "build, repair, check and try wheels", making.TEACHES, making.choose_wheels, making.wheels),
@@ -48,6 +48,13 @@ VERBS = (
         storage.TEACHES,
         storage.configure,
         storage.run,
+    ),
+    Verb(
+        "roots",
+        "list, make and pin the roots that wheels of other platforms are tried in",
+        roots.TEACHES,
+        roots.choose,
+        roots.run,
     ),
     Verb("lock", "write requirements/*.txt anew from requirements/*.in", "", pinning.nothing, pinning.lock),
     Verb("pins", "write crt/pins.toml anew for an archive", pinning.TEACHES_PINS, pinning.choose_archive, pinning.pins),

@@ -32,9 +32,7 @@ The C libraries and the extension are built by the system's gcc or clang with Ad
 UndefinedBehaviorSanitizer, through the same recipes and the same store. tests/sanitize says what is left out, and why.
 --pytest hands words to pytest: --pytest="-k fork -x".
 """
-TEACHES_BENCH = (
-    "NAME is a file of tests/bench without its ending, build or runtime; what follows goes to it: runtime --help."
-)
+TEACHES_BENCH = "NAME is a file of tests/bench without its ending: build, files or runtime; what follows goes to it: runtime --help."
 
 
 def choose_lint(parser: argparse.ArgumentParser) -> None:
@@ -110,8 +108,9 @@ def sanitized(context: Context) -> int:
     pythons = _pythons(context, trial.interpreters(context.environment), newest_only=True)
     with context.store() as store, context.report.listener(len(chosen.nodes)) as listener:
         provision = Provision(chosen, catalog, workspace, store, listener)
-        prepared = provision.prepare(chosen.targets[0])
-        wheel = sanitize.build(provision, prepared, chosen.variants[0])
+        (job,) = chosen.jobs
+        prepared = provision.prepare(job.target)
+        wheel = sanitize.build(provision, prepared, job.variants[0])
         reports = [
             sanitize.run(
                 wheel,
@@ -155,11 +154,12 @@ def lint(context: Context) -> int:
     chosen = context.plan(catalog)
     with context.store() as store, context.report.listener(len(chosen.nodes)) as listener:
         provision = Provision(chosen, catalog, context.workspace(), store, listener)
-        prefixes = provision.provide(provision.prepare(chosen.targets[0]))
+        prepared = [provision.prepare(job.target) for job in chosen.jobs]
+        provision.provide(prepared)
         findings = linters.run(
             context.root,
             environment=context.environment,
-            include_dirs=[prefix / "include" for prefix in prefixes.values()],
+            include_dirs=[prefix / "include" for each in prepared for prefix in provision.prefixes(each).values()],
             progress=lambda name: context.report.note(f"lint: {name}"),
         )
     if context.report.as_json:

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import plan
-from ..errors import UsageError, suggestion
 from ..load import Catalog
 from ..model import Plan
 from ..report import Report
 from ..store import Store
 from ..workspace import Workspace, open_workspace
-
-DEFAULT_TOOLCHAIN = "zig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +39,16 @@ class Context:
             UsageError: a name that does not exist.
         """
         arguments = self.arguments
-        targets = plan.choose_targets(catalog, arguments.target, plan.this_machine(catalog))
-        names = getattr(arguments, "variant", None) or list(catalog.variants)
-        wrong = [f"unknown variant {v!r}{suggestion(v, catalog.variants)}" for v in names if v not in catalog.variants]
-        if wrong:
-            raise UsageError.many(wrong, hint=f"variants are {', '.join(catalog.variants)}")
-        toolchain = arguments.toolchain or self.settings.get("AWS_CRT_BUILD_TOOLCHAIN", DEFAULT_TOOLCHAIN)
-        return plan.make(catalog, targets, [catalog.variants[v] for v in sorted(set(names))], toolchain=toolchain)
+        everything = plan.ALL in arguments.target
+        machine = plan.machine()
+        return plan.make(
+            catalog,
+            plan.choose_targets(catalog, arguments.target, machine),
+            plan.choose_variants(catalog, getattr(arguments, "variant", None) or (), everything=everything),
+            machine=machine,
+            toolchain=arguments.toolchain or self.settings.get("AWS_CRT_BUILD_TOOLCHAIN", ""),
+            possible_only=everything,
+        )
 
 
 @dataclass(frozen=True, slots=True)

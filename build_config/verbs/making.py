@@ -11,31 +11,41 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from .. import load, process, trial
+from .. import explain, load, process, trial
 from .. import plan as plans
 from .. import verify as checks
 from ..errors import TrialError, UsageError, VerifyError
 from ..execute import Execution, Made
 from ..model import Finding, Severity, Tried
+from ..outlook import Site, outlook
+from ..repair import repairer
 from ..report import closing_line, finding_json, results_json, tried_json
 from .context import Context
+from .everywhere import everywhere
 
 TEACHES = """\
-TARGET is a platform such as linux-gnu-x86_64, or `all`; default: this machine's.
+TARGET is a platform such as linux-gnu-x86_64, or `all`; default: this machine's. `all` also means every variant, and
+leaves out, with the reason, what cannot be built here.
 The toolchain zig needs no compiler on the machine and reaches back to glibc 2.17; host is the system's gcc or clang.
 """
 TEACHES_TESTS = """\
 --pytest hands words to pytest for the toolchain's own tests: --pytest="-k store -x".
 The package's tests run against the wheel in dist/, installed into a clean environment of every CPython found; those
 against real servers (tests/integration) on the newest of them. Servers that are not on PATH come from Debian's packages.
+`all` runs the package's tests on every wheel in dist/, on this machine and in the roots of other platforms (see `roots`).
 """
 TEACHES_VERIFY = "WHEEL is a file; default: every wheel in dist/. Exit 6 if a rule is broken."
 
 
 def choose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="*", metavar="TARGET", help="a platform, or `all`")
-    parser.add_argument("--toolchain", choices=("zig", "host"), help="the compiler; default: zig")
+    parser.add_argument("--toolchain", choices=("zig", "host"), help="the compiler; default: the target's first")
     parser.add_argument("--variant", action="append", metavar="ABI", help="an ABI such as cp38-abi3; may be repeated")
+
+
+def choose_plan(parser: argparse.ArgumentParser) -> None:
+    choose(parser)
+    parser.add_argument("--explain", action="store_true", help="print the commands that the target's machine would run")
 
 
 def choose_building(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +69,22 @@ def choose_files(parser: argparse.ArgumentParser) -> None:
 
 
 def plan(context: Context) -> int:
-    context.report.plan(context.plan(load.catalog(context.root)))
+    catalog = load.catalog(context.root)
+    chosen = context.plan(catalog)
+    if context.arguments.explain:
+        told = [
+            each for job in chosen.jobs for each in explain.commands(chosen, job, catalog, context.workspace().jobs)
+        ]
+        context.report.commands(told)
+        return 0
+    machine, sites = plans.machine(), _sites(context)
+    context.report.plan(
+        chosen,
+        [
+            outlook(job, machine=machine, repairer=repairer(job.target), sites=sites)
+            for job in (*chosen.jobs, *(job for job, _ in chosen.left_out))
+        ],
+    )
     return 0
 
 
@@ -77,6 +102,8 @@ def wheels(context: Context) -> int:
 
 
 def tests(context: Context) -> int:
+    if context.arguments.target == ["all"]:
+        return everywhere(context)
     catalog = load.catalog(context.root)
     chosen = context.plan(catalog)
     outcome = _Outcome()
@@ -109,7 +136,7 @@ def verify(context: Context) -> int:
         findings += checks.check(
             path,
             target,
-            checks.policy(context.root / "manylinux" / "policy.toml", target),
+            checks.policy(context.root, target),
             environment=context.environment,
             work=work,
             progress=lambda _done, _total: None,
@@ -136,6 +163,7 @@ class _Outcome:
 
     findings: list[Finding] = field(default_factory=list)
     tried: list[Tried] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     own: dict[str, int] = field(default_factory=lambda: {"passed": 0, "failed": 0, "skipped": 0})
 
     @property
@@ -150,6 +178,13 @@ class _Outcome:
         return TrialError.exit_code if broken else 0
 
 
+def _sites(context: Context) -> tuple[Site, ...]:
+    """Where wheels can be tried from here."""
+    found_here = trial.interpreters(context.environment)
+    pythons = (f"{found.release[0]}.{found.release[1]}{'t' * found.abi.endswith('t')}" for found in found_here)
+    return (Site(plans.machine().id, "this machine", tuple(dict.fromkeys(pythons))),)
+
+
 def _proven(execution: Execution, outcome: _Outcome) -> tuple[Made, ...]:
     made = execution.wheels()
     for wheel in made:
@@ -161,14 +196,21 @@ def _try(execution: Execution, made: Sequence[Made], outcome: _Outcome, context:
     """Try each wheel; `whole`: everything anew, and against real servers too."""
     found = trial.interpreters(context.environment)
     for wheel in made:
-        outcome.tried += execution.trials(wheel, found, again=whole, integration=whole)
+        tried = execution.trials(wheel, found, again=whole, integration=whole)
+        outcome.tried += tried
+        if not tried:
+            outcome.notes.append(
+                f"not tried: {wheel.path.name}: nothing here runs {wheel.variant.id} of {wheel.target.id}"
+            )
 
 
 def _close(context: Context, execution: Execution, made: Sequence[Made], outcome: _Outcome) -> None:
     report = context.report
+    notes = [*(f"not built: {job.target.id} {why}" for job, why in execution.plan.left_out), *outcome.notes]
     if report.as_json:
         report.document(
             {
+                "notes": notes,
                 "steps": results_json(execution.results),
                 "findings": [finding_json(finding) for finding in outcome.findings],
                 "trials": [tried_json(one) for one in outcome.tried],
@@ -179,6 +221,8 @@ def _close(context: Context, execution: Execution, made: Sequence[Made], outcome
     report.results(execution.results)
     report.trials(outcome.tried)
     report.findings([*outcome.findings, *(finding for one in outcome.tried for finding in one.findings)])
+    for line in notes:
+        report.line(line)
     for wheel in made:
         report.line(f"{wheel.artifact.sha256}  dist/{wheel.path.name}")
 

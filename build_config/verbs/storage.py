@@ -66,7 +66,7 @@ def _explain(context: Context, store: Store) -> int:
     made = context.plan(catalog)
     provision = Provision(made, catalog, context.workspace(), store, Listener())
     told = [
-        (target.id, store.explain(key)) for target in made.targets for key in provision.prepare(target).keys.values()
+        (job.target.id, store.explain(key)) for job in made.jobs for key in provision.prepare(job.target).keys.values()
     ]
     if context.report.as_json:
         context.report.document([_explanation_json(target, explanation) for target, explanation in told])

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from abi3info import DATAS, FUNCTIONS
-from abi3info.models import PyVersion
-
-from .. import binary
+from .. import binary, stable_abi
 from ..errors import VerifyError
 from ..model import BinaryFacts, Finding, Import, Target
+from ..stable_abi import ABI3
 from ..wheel import Member, Wheel
 from .policy import Policy
 from .rules import finding
 
-_SOURCE_PATH = re.compile(rb"(?<![\w.+/-])/[\w.+/-]{1,1000}\.(?:c|h|cc|cpp|inl|S|asm)(?![\w.])")
-_FORMATS = {"linux": "elf"}
+_SOURCE_PATHS = (
+    re.compile(rb"(?<![\w.+/-])/[\w.+/-]{1,1000}\.(?:c|h|cc|cpp|inl|S|asm)(?![\w.])"),
+    re.compile(rb"(?<!\w)[A-Za-z]:[\\/][\w.+ ~()\\/-]{1,1000}\.(?:c|h|cc|cpp|inl|S|asm)(?![\w.])"),
+)
+_MACHO = "macho"
+_FORMATS = {"linux": "elf", "macos": _MACHO, "windows": "pe"}
 _SHOWN = 5
 _TELLING = 5
 """A shorter path is found by chance in some megabytes of code."""
 _SUFFIXES = (".so", ".pyd", ".dll", ".dylib")
+
+
+@dataclass(frozen=True, slots=True)
+class _Python:
+    """What a wheel's binaries may use of Python: `names` is None where that is all; `libraries` are its DLLs."""
+
+    libraries: frozenset[str]
+    names: frozenset[str] | None
 
 
 def check(wheel: Wheel, target: Target, policy: Policy, forbidden: Iterable[str]) -> Iterator[Finding]:
@@ -28,31 +39,43 @@ def check(wheel: Wheel, target: Target, policy: Policy, forbidden: Iterable[str]
     found = [member for member in wheel.members if binary.recognises(member.data)]
     if not found:
         yield finding("binary-missing", wheel.path.name, "holds no compiled file")
-    allowed = _stable_abi(wheel, policy)
+    python = _python(wheel, target, policy)
     for member in wheel.members:
         if member.name.endswith(_SUFFIXES) and member not in found:
             yield finding("binary-malformed", member.name, "is named as a compiled file and is none")
     for member in found:
         try:
-            facts = binary.facts(member.data)
+            parts = [binary.facts(image) for image in binary.images(member.data)]
         except VerifyError as fault:
             yield finding("binary-malformed", member.name, fault.what)
             continue
-        yield from _platform(member.name, facts, target, policy)
-        yield from _symbols(member.name, facts, policy, allowed)
-        yield from _hardening(member.name, facts, policy)
-        yield from _traces(member, policy, forbidden)
+        yield from _arches(member.name, parts, target, policy)
+        for facts in parts:
+            name = member.name if len(parts) == 1 else f"{member.name} ({facts.arch})"
+            yield from _platform(name, facts, target, policy, python)
+            yield from _symbols(name, facts, policy, python)
+            yield from _hardening(name, facts, policy)
+        yield from _traces(member, parts, policy, forbidden)
 
 
-def _platform(name: str, facts: BinaryFacts, target: Target, policy: Policy) -> Iterator[Finding]:
-    if (facts.format, facts.arch) != (_FORMATS.get(target.os), target.arch):
-        yield finding("binary-arch", name, f"is {facts.format} for {facts.arch}, not for {target.id}")
+def _arches(name: str, parts: Sequence[BinaryFacts], target: Target, policy: Policy) -> Iterator[Finding]:
+    found = sorted((facts.format, facts.arch) for facts in parts)
+    if found != sorted((_FORMATS.get(target.os, ""), arch) for arch, _ in policy.parts):
+        arches = " and ".join(arch for _, arch in found)
+        yield finding("binary-arch", name, f"is {parts[0].format} for {arches}, not for {target.id}")
+
+
+def _platform(name: str, facts: BinaryFacts, target: Target, policy: Policy, python: _Python) -> Iterator[Finding]:
+    libraries = {*policy.libraries, *python.libraries}
     for library in facts.needed:
-        if library not in policy.libraries:
+        if library not in libraries:
             yield finding("binary-needed", name, f"needs {library}")
+    floor = dict(policy.parts).get(facts.arch, target.floor)
     for version in facts.versions:
-        if not _within(version, policy.version_prefix, target.floor):
-            yield finding("binary-floor", name, f"needs {version}, newer than {policy.version_prefix}{target.floor}")
+        if not _within(version, policy.version_prefix, floor):
+            yield finding("binary-floor", name, f"needs {version}, newer than {policy.version_prefix}{floor}")
+    if facts.format == _MACHO and not facts.versions:
+        yield finding("binary-floor", name, "does not say which macOS it needs")
 
 
 def _within(version: str, prefix: str, floor: str) -> bool:
@@ -62,7 +85,7 @@ def _within(version: str, prefix: str, floor: str) -> bool:
     return tuple(map(int, number.split("."))) <= tuple(map(int, floor.split(".")))
 
 
-def _symbols(name: str, facts: BinaryFacts, policy: Policy, allowed: frozenset[str] | None) -> Iterator[Finding]:
+def _symbols(name: str, facts: BinaryFacts, policy: Policy, python: _Python) -> Iterator[Finding]:
     module = name.rpartition("/")[2].partition(".")[0]
     wanted = {export.format(module=module) for export in policy.exports}
     if set(facts.exported) != wanted:
@@ -72,37 +95,32 @@ def _symbols(name: str, facts: BinaryFacts, policy: Policy, allowed: frozenset[s
             missing
         )
         yield finding("binary-exports", name, "; ".join(why))
-    unknown = [symbol.name for symbol in facts.undefined if not _provided(symbol, policy, allowed)]
+    unknown = [symbol.name for symbol in facts.undefined if not _provided(symbol, policy, python)]
     if unknown:
         yield finding("binary-undefined", name, f"wants {_few(unknown)}")
 
 
-def _provided(symbol: Import, policy: Policy, allowed: frozenset[str] | None) -> bool:
-    if symbol.library:
+def _provided(symbol: Import, policy: Policy, python: _Python) -> bool:
+    if symbol.library and symbol.library not in python.libraries:
         return symbol.library in policy.libraries
-    if symbol.weak and symbol.name in policy.weak:
+    if symbol.name in policy.symbols or (symbol.weak and symbol.name in policy.weak):
         return True
-    return symbol.name.startswith(("Py", "_Py")) if allowed is None else symbol.name in allowed
+    return symbol.name.startswith(("Py", "_Py")) if python.names is None else symbol.name in python.names
 
 
-def _stable_abi(wheel: Wheel, policy: Policy) -> frozenset[str] | None:
-    """The stable ABI at the oldest Python of the tag (PEP 384); None where the wheel is for one Python's own ABI."""
-    pythons = [tag.split("-")[0] for tag in wheel.tags if tag.split("-")[1] == "abi3"]
-    if not pythons:
-        return None
-    oldest = min(PyVersion.parse_python_tag(python) for python in pythons)
-    return frozenset(
-        symbol.name
-        for table in (FUNCTIONS, DATAS)
-        for symbol, entry in table.items()
-        if entry.added <= oldest and (entry.ifdef is None or entry.ifdef.name in policy.python_features)
-    )
+def _python(wheel: Wheel, target: Target, policy: Policy) -> _Python:
+    """What Python has for a wheel: the stable ABI at each Python of its tag (PEP 384), or one Python's own ABI."""
+    tags = [tag.split("-") for tag in sorted(wheel.tags)]
+    libraries = {stable_abi.windows_library(abi) for _, abi, _ in tags} if target.os == "windows" else set()
+    stable = [frozenset(stable_abi.names(python, policy.python_features)) for python, abi, _ in tags if abi == ABI3]
+    return _Python(frozenset(libraries), frozenset.intersection(*stable) if stable else None)
 
 
 def _hardening(name: str, facts: BinaryFacts, policy: Policy) -> Iterator[Finding]:
+    unset = [flag for flag in policy.flags if flag not in facts.flags]
     demands = (
         ("binary-relro", facts.relro, "has tables that stay writable"),
-        ("binary-bind-now", facts.bind_now, "binds symbols when they are first used"),
+        ("binary-bind-now", facts.bind_now or not policy.bind_now, "binds symbols when they are first used"),
         ("binary-nx", facts.nx, "asks for memory that is both writable and executable"),
         ("binary-textrel", not facts.textrel, "changes its own code at load"),
         ("binary-runpath", not facts.runpath, f"looks for libraries in {', '.join(facts.runpath)}"),
@@ -111,15 +129,20 @@ def _hardening(name: str, facts: BinaryFacts, policy: Policy) -> Iterator[Findin
         ("binary-build-id", bool(facts.build_id), "has no build-id"),
         ("binary-sections", bool(facts.sections), "has no section headers: other tools see nothing in it"),
         ("binary-sections", not facts.contradictions, "; ".join(facts.contradictions)),
+        ("binary-signature", facts.signed or facts.arch not in policy.signed, f"has no signature, on {facts.arch}"),
         ("binary-debug", not facts.debug, "has debug sections or a symbol table"),
+        ("binary-flags", not unset, f"lacks {', '.join(unset)}"),
     )
     for rule, good, message in demands:
         if not good:
             yield finding(rule, name, message)
 
 
-def _traces(member: Member, policy: Policy, forbidden: Iterable[str]) -> Iterator[Finding]:
-    inside = {match.group().decode() for match in _SOURCE_PATH.finditer(member.data)}
+def _traces(
+    member: Member, parts: Iterable[BinaryFacts], policy: Policy, forbidden: Iterable[str]
+) -> Iterator[Finding]:
+    inside = {found.group().decode() for path in _SOURCE_PATHS for found in path.finditer(member.data)}
+    inside |= {facts.debug_file for facts in parts if re.search(r"[/\\:]", facts.debug_file)}
     inside |= {
         path for path in (*policy.private_paths, *forbidden) if len(path) >= _TELLING and path.encode() in member.data
     }

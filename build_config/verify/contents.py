@@ -94,8 +94,8 @@ def _expanded(tag: str) -> frozenset[object]:
 def _suits(name: str, abi: str) -> bool:
     suffix = name.rpartition("/")[2].partition(".")[2]
     if abi == "abi3":
-        return suffix == "abi3.so"
-    return suffix.startswith(f"cpython-{abi.removeprefix('cp')}-")
+        return suffix in {"abi3.so", "pyd"}
+    return suffix.startswith((f"cpython-{abi.removeprefix('cp')}-", f"{abi}-"))
 
 
 def _metadata(wheel: Wheel) -> Iterator[Finding]:

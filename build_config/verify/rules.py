@@ -49,7 +49,9 @@ RULES: Mapping[str, Rule] = {
     "binary-arch": Rule("its binaries are for the target's format and processor", "build for this target"),
     "binary-exports": Rule("an extension exports its entry point alone", "look at source/exports.map"),
     "binary-needed": Rule("it needs no library but those of the policy", "link it statically, or repair the wheel"),
-    "binary-floor": Rule("it needs no newer symbol version than the floor", "build with a toolchain for that floor"),
+    "binary-floor": Rule(
+        "it needs no newer system, nor symbol version, than the floor", "build with a toolchain for that floor"
+    ),
     "binary-undefined": Rule(
         "undefined symbols are the stable ABI's, at the tag's Python, or the C library's",
         "look it up at run time instead, or raise the tag's Python version",
@@ -63,10 +65,16 @@ RULES: Mapping[str, Rule] = {
     "binary-fortify": Rule("fortified functions of the C library are in use", f"-D_FORTIFY_SOURCE=2; {_COMPILE}"),
     "binary-paths": Rule("no path of the build machine is inside", f"-ffile-prefix-map; {_COMPILE}"),
     "binary-debug": Rule("debug sections and symbol tables are in the debug artifact", "repair the wheel"),
+    "binary-flags": Rule("the header's switches that harden are on", _LINK),
+    "binary-signature": Rule(
+        "it is signed where the system starts nothing else (macOS on Apple's processors), if only ad hoc",
+        "codesign --force --sign - FILE on a Mac; the linker signs what it makes, and strip does not",
+    ),
     "binary-build-id": Rule("a build-id leads to the debug artifact", f"-Wl,--build-id=sha1; {_LINK}"),
     "auditwheel": Rule(
         "auditwheel finds it as portable as its tag says", "auditwheel show WHEEL tells what stands in the way"
     ),
+    "delvewheel": Rule("delvewheel finds nothing that must come along", "delvewheel show WHEEL tells what is needed"),
     "abi3audit": Rule("abi3audit finds only the stable ABI in use", "abi3audit --verbose WHEEL shows every symbol"),
     "twine": Rule("twine finds metadata that the index will take", "twine check --strict WHEEL"),
     "check-wheel-contents": Rule("check-wheel-contents finds nothing odd", "check-wheel-contents WHEEL"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import process
+from ..auditing import reaches
 from ..errors import MachineError
 from ..model import Finding, Target
 from ..process import Completed
@@ -20,18 +21,22 @@ from .rules import finding
 
 _TIMEOUT = 300.0
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_(.+)")
+_COPIED = re.compile(r"will be copied into the wheel\.\n((?: +\S.*\n)+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A checker that is run as `python -m MODULE ARGUMENTS WHEEL`; `judge` reads its answer."""
+    """A checker that is run as `python -m MODULE ARGUMENTS WHEEL`; `judge` reads its answer.
+
+    One with `systems` serves wheels for these alone.
+    """
 
     rule: str
     module: str
     arguments: tuple[str, ...]
     judge: Callable[[Completed, Wheel, Target], Iterator[Finding]]
     abi3_only: bool = False
+    systems: tuple[str, ...] = ()
 
     def check(self, wheel: Wheel, target: Target, *, environment: Mapping[str, str], work: Path) -> tuple[Finding, ...]:
         """What the tool holds against a wheel.
@@ -40,6 +45,8 @@ class Tool:
             MachineError: it is not installed.
         """
         if self.abi3_only and not any(tag.split("-")[1] == "abi3" for tag in wheel.tags):
+            return ()
+        if self.systems and target.os not in self.systems:
             return ()
         if importlib.util.find_spec(self.module) is None:
             hint = "python -m pip install -r requirements/build.txt"
@@ -63,13 +70,20 @@ def _judge_auditwheel(done: Completed, wheel: Wheel, target: Target) -> Iterator
         yield finding("auditwheel", wheel.path.name, f"auditwheel cannot judge it: {said}")
         return
     tag = str(answer.get("overall_tag", ""))
-    matched = _MANYLINUX.fullmatch(tag)
-    floor = (int(matched[1]), int(matched[2])) if matched else None
-    wanted = tuple(map(int, target.floor.split(".")))
-    if floor is None or matched is None or matched[3] != target.arch or floor > wanted:
+    if not reaches(tag, target):
         yield finding(
             "auditwheel", wheel.path.name, f"auditwheel sees {tag or 'no tag'}, not {target.wheel_platforms[0]}"
         )
+
+
+def _judge_delvewheel(done: Completed, wheel: Wheel, _: Target) -> Iterator[Finding]:
+    if done.returncode != 0:
+        yield finding("delvewheel", wheel.path.name, f"delvewheel cannot judge it: {_last_line(done)}")
+        return
+    copied = _COPIED.search(done.output)
+    names = copied[1].split() if copied is not None else ["nothing that is understood"]
+    if names != ["None"]:
+        yield finding("delvewheel", wheel.path.name, f"delvewheel would add {', '.join(names)}")
 
 
 def _judge_abi3audit(done: Completed, wheel: Wheel, _: Target) -> Iterator[Finding]:
@@ -122,7 +136,8 @@ def _last_line(done: Completed) -> str:
 
 
 TOOLS: tuple[Tool, ...] = (
-    Tool("auditwheel", "auditwheel", ("show", "--json"), _judge_auditwheel),
+    Tool("auditwheel", "auditwheel", ("show", "--json"), _judge_auditwheel, systems=("linux",)),
+    Tool("delvewheel", "delvewheel", ("show",), _judge_delvewheel, systems=("windows",)),
     Tool("abi3audit", "abi3audit", ("--strict", "--report"), _judge_abi3audit, abi3_only=True),
     Tool("twine", "twine", ("check", "--strict"), _judge_lines("twine", re.compile(r"ERROR|WARNING"))),
     Tool(

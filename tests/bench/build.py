@@ -21,7 +21,6 @@ from build_config.store import Store
 from build_config.workspace import open_workspace
 from tests.support.project import ROOT, copy
 
-FURTHER = '\n[[variant]]\npython = "cp313"\nabi = "cp313t"\n'
 LIMITS = {"zig": 1.5, "host": 0.9, "unchanged": 3.0, "edit": 0.25, "variant": 10.0}
 
 
@@ -59,8 +58,6 @@ class Bench:
         edited = project / "source" / "common.c"
         edited.write_text(edited.read_text() + "\nextern int awscrt_bench_edit;\n")
         self._time(f"{toolchain}: edit", lambda: self.wheels(project, toolchain))
-        targets = project / "build_config" / "targets.toml"
-        targets.write_text(targets.read_text() + FURTHER)
         self._time(f"{toolchain}: variant", lambda: self.wheels(project, toolchain, "--variant", "cp313-cp313t"))
 
     def wheels(self, project: Path, toolchain: str, *more: str) -> None:

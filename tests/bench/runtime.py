@@ -22,7 +22,8 @@ from build_config.report import Report
 from build_config.schema import Table
 from build_config.schema import read as read_table
 from build_config.trial import Interpreter
-from build_config.trial.environment import clean, fresh, template
+from build_config.trial.environment import fresh, template
+from build_config.trial.place import clean
 from build_config.wheel import read
 from tests.support.debian import UnavailableError
 from tests.support.nginx import Nginx

@@ -37,10 +37,14 @@ def catalog() -> Catalog:
 
 
 def prefixes(workspace: Workspace, catalog: Catalog, toolchain: str) -> Mapping[str, Path]:
-    whole = plan.make(catalog, [plan.this_machine(catalog)], [], toolchain=toolchain)
+    machine = plan.machine()
+    target = plan.own_target(catalog, machine)
+    whole = plan.make(catalog, [target], [], machine=machine, toolchain=toolchain)
     with Store(workspace.store) as store:
         run = provision.Provision(whole, catalog, workspace, store, Listener())
-        return run.provide(run.prepare(whole.targets[0]))
+        prepared = run.prepare(target)
+        run.provide([prepared])
+        return run.prefixes(prepared)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def zig(workspace: Workspace, catalog: Catalog) -> Mapping[str, Path]:
 def gcc(workspace: Workspace, catalog: Catalog) -> Mapping[str, Path]:
     if not has_host_compiler(workspace.environment):
         pytest.skip("this machine has no compiler of its own")
-    target = plan.this_machine(catalog)
+    target = plan.own_target(catalog, plan.machine())
     host = resolve("host", target, environment=workspace.environment, work=workspace.tools)
     if not dict(host.identity)["compiler"].startswith("gcc "):
         pytest.skip("the differences on record are those to gcc")
@@ -77,7 +81,7 @@ def test_what_a_recipe_says_in_place_of_a_probe_is_what_the_probe_says(
     said = dict(catalog.recipes["aws-c-common"].options)
     probe = "AWS_HAVE_GCC_OVERFLOW_MATH_EXTENSIONS"
     recipe = replace(catalog.recipes["aws-c-common"], options=tuple((k, v) for k, v in said.items() if k != probe))
-    target = plan.this_machine(catalog)
+    target = plan.own_target(catalog, plan.machine())
     host = resolve("host", target, environment=workspace.environment, work=workspace.tools)
     with Store(workspace.store) as store:
         folders = sources.obtain(

@@ -12,19 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from build_config import binary
+from build_config import binary, load
 from build_config.binary.elf_split import Split, split
 from build_config.repair import repair
+from build_config.toolchain import resolve
 from build_config.verify import check, policy
 from build_config.wheel import read
-from tests.support.wheels import EXTENSION, RAW_NAME, TARGET, contents, sound
+from tests.support.targets import crossing
+from tests.support.wheels import EXTENSION, contents, sound
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="runs what it compiles"),
 ]
 
-POLICY = Path(__file__).parents[2] / "manylinux" / "policy.toml"
+ROOT = Path(__file__).parents[2]
+TARGETS = load.catalog(ROOT).targets
 SOURCE = """\
 #include <stdio.h>
 #include <string.h>
@@ -34,8 +37,7 @@ extern Object *PyLong_FromLong(long);
 
 __attribute__((noinline)) static long measure(const char *text, long length) {
     char copy[64];
-    memcpy(copy, text, (unsigned long)length);
-    printf("%s", copy);
+    snprintf(copy, sizeof copy, "%.*s", (int)length, text);
     return (long)strlen(copy);
 }
 
@@ -139,11 +141,22 @@ def test_gdb_finds_the_debug_file_by_build_id(parts: tuple[Path, bytes, Split]) 
     assert "thing.c" not in subprocess.run(command, check=False, capture_output=True, text=True).stdout
 
 
-def test_from_compiler_to_a_wheel_that_breaks_no_rule(tmp_path: Path) -> None:
-    files = contents(platforms=("linux_x86_64",), changes={EXTENSION: compiled("zig", tmp_path)})
+@pytest.mark.parametrize("name", crossing(name for name in TARGETS if name.startswith("linux-")))
+def test_from_compiler_to_a_wheel_that_breaks_no_rule(tmp_path: Path, name: str) -> None:
+    target = TARGETS[name]
+    toolchain = resolve("zig", target, environment=os.environ, work=tmp_path / "tools")
+    options = dict(toolchain.cmake_options)
+    (tmp_path / "thing.c").write_text(SOURCE, encoding="utf-8")
+    fortify = () if target.libc == "gnu" else ("-U_FORTIFY_SOURCE",)
+    link = options.get("CMAKE_MODULE_LINKER_FLAGS", "").split()
+    words = [*FLAGS, *fortify, *link, "-Wl,--version-script=thing.map", "thing.c", "-o", "thing.so"]
+    (tmp_path / "thing.map").write_text("{ global: PyInit__thing; local: *; };\n", encoding="utf-8")
+    # The compiler's own cache, which it fills with a C library at its first use for a target, lasts.
+    subprocess.run([options["CMAKE_C_COMPILER"], *words], cwd=tmp_path, check=True)
+    files = contents(platforms=("linux_x",), changes={EXTENSION: (tmp_path / "thing.so").read_bytes()})
     made = repair(
-        sound(tmp_path, files, RAW_NAME),
-        TARGET,
+        sound(tmp_path, files, f"thing-1.0-cp38-abi3-linux_{target.arch}.whl"),
+        target,
         tmp_path / "out",
         environment=os.environ,
         work=tmp_path / "work",
@@ -151,8 +164,8 @@ def test_from_compiler_to_a_wheel_that_breaks_no_rule(tmp_path: Path) -> None:
     )
     found = check(
         made.wheel,
-        TARGET,
-        policy(POLICY, TARGET),
+        target,
+        policy(ROOT, target),
         forbidden=[str(tmp_path)],
         environment=os.environ,
         work=tmp_path / "verify",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _FILES = ("CMakeLists.txt", "LICENSE", "NOTICE", "README.md", "pyproject.toml")
-_FOLDERS = ("awscrt", "build_config", "crt", "manylinux", "recipes", "requirements", "source")
+_FOLDERS = ("awscrt", "build_config", "crt", "manylinux", "recipes", "requirements", "source", "windows")
 
 
 def copy(folder: Path) -> Path:

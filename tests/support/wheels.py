@@ -29,6 +29,7 @@ POLICY = Policy(
     stack_protector=True,
     fortify=True,
     weak=("__gmon_start__",),
+    parts=(("x86_64", "2.17"),),
 )
 METADATA = """\
 Metadata-Version: 2.4
@@ -44,8 +45,8 @@ Description-Content-Type: text/markdown
 """
 
 
-def wheel_file(*platforms: str) -> str:
-    tags = "".join(f"Tag: cp38-abi3-{platform}\n" for platform in platforms)
+def wheel_file(*platforms: str, abi: str = "cp38-abi3") -> str:
+    tags = "".join(f"Tag: {abi}-{platform}\n" for platform in platforms)
     return f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\n{tags}"
 
 

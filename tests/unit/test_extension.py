@@ -15,6 +15,7 @@ from build_config.key import Key, differences
 from build_config.model import Project, Target, Toolchain, Variant
 
 GNU = Target("linux", "x86_64", "gnu", "2.17", ("manylinux_2_17_x86_64",), ("zig", "host"))
+WINDOWS = Target("windows", "x86_64", "", "10.0", ("win_amd64",), ("zig",))
 ABI3 = Variant("cp38", "abi3")
 LIBRARY = Key.of("library", "aws-c-common", [("version", "1")])
 
@@ -39,7 +40,8 @@ def _key(whole: Extension, *, library: Key = LIBRARY, tools: str = "1") -> Key:
         (GNU, Variant("cp313", "cp313t"), ".cpython-313t-x86_64-linux-gnu.so"),
         (replace(GNU, libc="musl", arch="aarch64"), Variant("cp314", "cp314t"), ".cpython-314t-aarch64-linux-musl.so"),
         (replace(GNU, os="macos", libc=""), Variant("cp313", "cp313t"), ".cpython-313t-darwin.so"),
-        (replace(GNU, os="windows", libc=""), ABI3, ".pyd"),
+        (WINDOWS, ABI3, ".pyd"),
+        (WINDOWS, Variant("cp313", "cp313t"), ".cp313t-win_amd64.pyd"),
     ],
 )
 def test_the_suffix_is_what_interpreters_look_for(target: Target, variant: Variant, suffix: str) -> None:
@@ -78,6 +80,12 @@ def test_no_folder_of_this_machine_is_left_unmapped(whole: Extension) -> None:
     flags = whole.settings()["cmake.define.CMAKE_C_FLAGS"]
     for folder in (whole.root, whole.build_folder, whole.prefixes[0][1]):
         assert f"-ffile-prefix-map={folder}=" in flags
+
+
+def test_windows_alone_links_with_a_library_of_python(whole: Extension) -> None:
+    name = "cmake.define.EXTENSION_PYTHON_LIBRARY"
+    assert name not in whole.settings()
+    assert replace(whole, target=WINDOWS).settings()[name] == str(whole.build_folder / "python.lib")
 
 
 def test_the_environment_tells_of_the_target_and_the_time(whole: Extension) -> None:

@@ -10,8 +10,10 @@ from build_config import load, plan
 from build_config.errors import UsageError
 from build_config.load import Catalog
 from build_config.model import Step
+from build_config.plan import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
+HERE = Machine("linux", "x86_64", "gnu")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def catalog() -> Catalog:
 
 def test_the_plan_goes_from_sources_to_trials(catalog: Catalog) -> None:
     target = catalog.targets["linux-gnu-x86_64"]
-    made = plan.make(catalog, [target], list(catalog.variants.values()), toolchain="zig")
+    made = plan.make(catalog, [target], [catalog.variants["cp38-abi3"]], machine=HERE)
     names = [node.id for node in made.nodes]
     assert names[-1] == "trial:linux-gnu-x86_64:cp38-abi3:awscrt"
     assert len([node for node in made.nodes if node.step is Step.LIBRARY]) == 13
@@ -30,7 +32,7 @@ def test_the_plan_goes_from_sources_to_trials(catalog: Catalog) -> None:
 
 def test_sources_are_shared_by_targets(catalog: Catalog) -> None:
     targets = [catalog.targets["linux-gnu-aarch64"], catalog.targets["linux-gnu-x86_64"]]
-    made = plan.make(catalog, targets, list(catalog.variants.values()), toolchain="zig")
+    made = plan.make(catalog, targets, list(catalog.variants.values()), machine=HERE)
     assert len([node for node in made.nodes if node.step is Step.SOURCE]) == 13
     assert len([node for node in made.nodes if node.step is Step.LIBRARY]) == 26
 
@@ -38,23 +40,68 @@ def test_sources_are_shared_by_targets(catalog: Catalog) -> None:
 def test_the_plan_is_the_same_every_time(catalog: Catalog) -> None:
     targets = [catalog.targets["linux-gnu-x86_64"]]
     variants = list(catalog.variants.values())
-    plans = {plan.make(catalog, targets, variants, toolchain="zig") for _ in range(3)}
+    plans = {plan.make(catalog, targets, variants, machine=HERE) for _ in range(3)}
     assert len(plans) == 1
 
 
 @pytest.mark.fault("F29")
 def test_unknown_targets_come_with_suggestions(catalog: Catalog) -> None:
-    default = catalog.targets["linux-gnu-x86_64"]
     with pytest.raises(UsageError) as caught:
-        plan.choose_targets(catalog, ["linux-gnu-x86-64", "all", "plan9"], default)
+        plan.choose_targets(catalog, ["linux-gnu-x86-64", "all", "plan9"], HERE)
     assert "unknown target 'linux-gnu-x86-64'; did you mean 'linux-gnu-x86_64'?" in str(caught.value)
     assert "unknown target 'plan9'" in str(caught.value)
 
 
-def test_no_target_means_the_default_and_all_means_each(catalog: Catalog) -> None:
-    default = catalog.targets["linux-gnu-x86_64"]
-    assert plan.choose_targets(catalog, [], default) == (default,)
-    assert {t.id for t in plan.choose_targets(catalog, ["all"], default)} == set(catalog.targets)
+def test_no_target_means_the_machines_own_and_all_means_each(catalog: Catalog) -> None:
+    assert [t.id for t in plan.choose_targets(catalog, [], HERE)] == ["linux-gnu-x86_64"]
+    assert {t.id for t in plan.choose_targets(catalog, ["all"], HERE)} == set(catalog.targets)
+
+
+@pytest.mark.parametrize(
+    ("names", "everything", "chosen"),
+    [
+        ((), False, ["cp38-abi3"]),
+        ((), True, ["cp313-cp313t", "cp314-cp314t", "cp38-abi3"]),
+        (("cp314-cp314t",), False, ["cp314-cp314t"]),
+        (("cp314-cp314t",), True, ["cp314-cp314t"]),
+    ],
+)
+def test_all_means_every_variant_too(
+    catalog: Catalog, names: tuple[str, ...], *, everything: bool, chosen: list[str]
+) -> None:
+    assert [v.id for v in plan.choose_variants(catalog, names, everything=everything)] == chosen
+
+
+@pytest.mark.parametrize(
+    ("machine", "toolchain", "built"),
+    [
+        (HERE, "", {"linux-gnu-aarch64", "linux-musl-x86_64", "windows-x86_64"}),
+        (HERE, "host", {"linux-gnu-x86_64"}),
+        (Machine("macos", "aarch64", ""), "", {"linux-gnu-x86_64", "macos-x86_64", "macos-aarch64"}),
+        (Machine("macos", "aarch64", ""), "host", {"macos-x86_64", "macos-aarch64"}),
+        (Machine("linux", "riscv64", "gnu"), "host", set()),
+    ],
+)
+def test_what_a_machine_cannot_build_is_left_out_with_the_reason(
+    catalog: Catalog, machine: Machine, toolchain: str, built: set[str]
+) -> None:
+    targets = list(catalog.targets.values())
+    made = plan.make(catalog, targets, [], machine=machine, toolchain=toolchain, possible_only=True)
+    done, left = {job.target.id for job in made.jobs}, {job.target.id: why for job, why in made.left_out}
+    assert built <= done
+    assert done | left.keys() == set(catalog.targets)
+    assert not done & left.keys()
+    assert all(machine.id in why or "not built with" in why for why in left.values())
+    assert toolchain != "host" or done == built
+    assert {job.target.id for job in made.jobs if job.native} == {machine.id} & done
+
+
+def test_a_target_that_somebody_names_is_never_left_out(catalog: Catalog) -> None:
+    target = catalog.targets["macos-aarch64"]
+    made = plan.make(catalog, [target], [], machine=HERE)
+    assert [(job.target, job.toolchain) for job in made.jobs] == [(target, "host")]
+    with pytest.raises(UsageError, match="macos-aarch64 is not built with 'zig'"):
+        plan.make(catalog, [target], [], machine=HERE, toolchain="zig")
 
 
 @pytest.mark.parametrize(
@@ -63,15 +110,18 @@ def test_no_target_means_the_default_and_all_means_each(catalog: Catalog) -> Non
         ("Linux", "x86_64", "glibc", "linux-gnu-x86_64"),
         ("Linux", "AMD64", "glibc", "linux-gnu-x86_64"),
         ("Linux", "arm64", "glibc", "linux-gnu-aarch64"),
+        ("Linux", "x86_64", "", "linux-musl-x86_64"),
+        ("Windows", "AMD64", "", "windows-x86_64"),
+        ("Darwin", "arm64", "", "macos-aarch64"),
     ],
 )
 def test_the_machines_own_target(catalog: Catalog, system: str, machine: str, libc: str, name: str) -> None:
-    assert plan.machine_target(catalog, system=system, machine=machine, libc=libc).id == name
+    assert plan.own_target(catalog, plan.described(system=system, machine=machine, libc=libc)).id == name
 
 
 def test_a_machine_that_is_no_target_is_told(catalog: Catalog) -> None:
     with pytest.raises(UsageError, match=r"this machine \(linux-gnu-riscv64\) is no target"):
-        plan.machine_target(catalog, system="Linux", machine="riscv64", libc="glibc")
+        plan.own_target(catalog, Machine("linux", "riscv64", "gnu"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from build_config.errors import BuildError, UsageError, VerifyError
 from build_config.model import Target
 from build_config.repair import Repaired, repair
 from build_config.wheel import read
-from tests.support.elves import BUILD_ID, LIBC, Elf, build
+from tests.support.elves import BUILD_ID, LIBC, PYTHON, Elf, build
 from tests.support.wheels import EXTENSION, NAME, RAW_NAME, TARGET, contents, sound
 
 EPOCH = 1_700_000_000
@@ -70,9 +70,38 @@ def test_leftovers_of_an_earlier_run_do_no_harm(tmp_path: Path) -> None:
     assert repaired(raw(tmp_path), tmp_path).wheel.read_bytes() == before
 
 
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
+def test_musl_gets_the_name_that_its_distributions_use(tmp_path: Path, arch: str) -> None:
+    target = Target("linux", arch, "musl", "1.1", (f"musllinux_1_1_{arch}",), ("zig",))
+    module = Elf(arch=arch, needed=("libc.so",), imports=(("malloc", "", ""), *PYTHON), debug=DWARF)
+    files = contents(module, (f"linux_{arch}",))
+    result = repaired(sound(tmp_path, files, f"thing-1.0-cp38-abi3-linux_{arch}.whl"), tmp_path, target)
+    assert result.wheel.name == f"thing-1.0-cp38-abi3-musllinux_1_1_{arch}.whl"
+    wheel = read(result.wheel)
+    assert wheel.headers("WHEEL").get_all("Tag") == [f"cp38-abi3-musllinux_1_1_{arch}"]
+    facts = binary.facts(wheel.get(EXTENSION) or b"")
+    assert facts.needed == (f"libc.musl-{arch}.so.1",)
+    assert (facts.build_id, facts.contradictions) == (BUILD_ID.hex(), ())
+
+
+def test_another_processor_than_this_machines_gets_its_tags(tmp_path: Path) -> None:
+    platforms = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
+    target = Target("linux", "aarch64", "gnu", "2.17", platforms, ("zig",))
+    module = Elf(arch="aarch64", imports=(("memcpy", "libc.so.6", "GLIBC_2.17"), *PYTHON), debug=DWARF)
+    files = contents(module, ("linux_aarch64",))
+    result = repaired(sound(tmp_path, files, "thing-1.0-cp38-abi3-linux_aarch64.whl"), tmp_path, target)
+    assert read(result.wheel).platforms == set(platforms)
+
+
+def test_a_c_library_of_another_family_is_refused(tmp_path: Path) -> None:
+    target = Target("linux", "x86_64", "musl", "1.1", ("musllinux_1_1_x86_64",), ("zig",))
+    with pytest.raises(BuildError, match=r"grants manylinux.*, not musllinux_1_1_x86_64"):
+        repaired(raw(tmp_path), tmp_path, target)
+
+
 def test_symbols_above_the_floor_are_refused(tmp_path: Path) -> None:
     new = Elf(imports=(*LIBC, ("pidfd_open", "libc.so.6", "GLIBC_2.36")))
-    with pytest.raises(BuildError, match="too-recent versioned symbols") as caught:
+    with pytest.raises(BuildError, match="grants manylinux_2_36_x86_64, not manylinux_2_17_x86_64") as caught:
         repaired(raw(tmp_path, new), tmp_path)
     assert caught.value.subject == RAW_NAME
     assert not (tmp_path / "out").exists()

@@ -169,3 +169,31 @@ def test_a_missing_archiver(make: Make, tmp_path: Path) -> None:
 def test_an_unknown_toolchain_has_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown toolchain 'zigg'; did you mean 'zig'"):
         resolve("zigg", TARGET, environment={}, work=tmp_path)
+
+
+APPLE = ('family "clang"', "version 16 0 0", 'os "macos"', 'arch "aarch64"')
+
+
+@pytest.mark.parametrize(("arch", "processor"), [("aarch64", "arm64"), ("x86_64", "x86_64")])
+def test_apples_compiler_serves_both_of_its_processors(make: Make, tmp_path: Path, arch: str, processor: str) -> None:
+    compiler = make("cc", answers=APPLE)
+    xcrun = compiler.with_name("xcrun")
+    xcrun.write_text("#!/bin/sh\necho 14.5\n")
+    xcrun.chmod(0o755)
+    target = Target("macos", arch, "", "11.0", (), ("host",))
+    found = host.resolve(target, environment={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, work=tmp_path / "work")
+    assert dict(found.identity)["sdk"] == "14.5"
+    assert "libc" not in dict(found.identity)
+    options, said = dict(found.cmake_options), dict(host.planned(target).cmake_options)
+    assert options["CMAKE_OSX_ARCHITECTURES"] == options["CMAKE_SYSTEM_PROCESSOR"] == processor
+    assert options["CMAKE_OSX_DEPLOYMENT_TARGET"] == "11.0"
+    assert {name for name in options if options[name] != said[name]} == {
+        "CMAKE_C_COMPILER", "CMAKE_ASM_COMPILER", "CMAKE_AR", "CMAKE_RANLIB",
+    }  # fmt: skip
+
+
+@pytest.mark.fault("F26")
+def test_apples_compiler_serves_no_linux(make: Make, tmp_path: Path) -> None:
+    make(answers=APPLE)
+    with pytest.raises(MachineError, match="compiles for macos-x86_64, not for linux-gnu-x86_64"):
+        resolved(tmp_path, CC="gcc")

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from build_config.errors import MachineError
-from build_config.trial import Interpreter, interpreters, probe, require
+from build_config.process import Completed
+from build_config.trial import Here, Interpreter, interpreters, probe, require
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stand-ins are shell scripts")
 
@@ -174,3 +177,37 @@ def test_a_wheel_is_tried_where_its_tag_says(
 ) -> None:
     python = Interpreter(Path("/python"), version, abi, platform, "cpython", Path("/"), virtual=False)
     assert python.accepts([tag, "cp27-cp27mu-manylinux1_x86_64"]) is accepted
+
+
+@pytest.mark.parametrize(
+    ("libc", "tag", "accepted"),
+    [
+        ("glibc", "cp38-abi3-manylinux_2_17_x86_64", True),
+        ("glibc", "cp38-abi3-musllinux_1_1_x86_64", False),
+        ("", "cp38-abi3-manylinux_2_17_x86_64", False),
+        ("", "cp38-abi3-musllinux_1_1_x86_64", True),
+        ("musl", "cp38-abi3-musllinux_1_1_x86_64", True),
+    ],
+)
+def test_a_wheel_is_tried_with_its_own_c_library(libc: str, tag: str, accepted: bool) -> None:  # noqa: FBT001
+    python = Interpreter(Path("/p"), "3.13.5", "cp313", "linux-x86_64", "cpython", Path("/"), virtual=False, libc=libc)
+    assert python.accepts([tag]) is accepted
+
+
+@dataclass(frozen=True)
+class Elsewhere(Here):
+    """A place in which every command answers the same."""
+
+    name: str = "elsewhere"
+    answer: str = ""
+
+    def run(self, argv: Sequence[str | os.PathLike[str]], **_: object) -> Completed:
+        return Completed(tuple(os.fspath(word) for word in argv), 0, self.answer, 0.0)
+
+
+def test_an_interpreter_of_another_place_is_asked_there(tmp_path: Path) -> None:
+    answer = {"implementation": "cpython", "version": "3.13.5", "abi": "cp313", "platform": "linux-aarch64"}
+    place = Elsewhere(answer=json.dumps({**answer, "prefix": "/usr/local/../local", "virtual": False, "libc": ""}))
+    found = probe(Path("/usr/local/bin/python3.13"), HERE, place)
+    assert (found.place, found.prefix, found.libc) == (place, Path("/usr/local/../local"), "")
+    assert found.accepts(["cp38-abi3-musllinux_1_1_aarch64"])

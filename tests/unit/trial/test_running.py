@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -234,3 +235,17 @@ def test_folders_that_the_tests_use_are_beside_them(tmp_path: Path, interpreter:
     )
     assert counts(tried(tmp_path, interpreter, tests, beside=(support,))) == (1, 0, 0)
     assert counts(tried(tmp_path, interpreter, tests)) == (0, 1, 0)
+
+
+def test_tests_of_what_cannot_be_had_are_skipped_with_the_reason(tmp_path: Path, interpreter: Interpreter) -> None:
+    (tmp_path / "unavailable.toml").write_text(
+        f'[[unavailable]]\npackage = "no-such-thing"\nabis = ["{interpreter.abi}"]\nreason = "it has no wheel"\n',
+        encoding="utf-8",
+    )
+    other = tmp_path / "tests" / "thing" / "test_other.py"
+    other.parent.mkdir(parents=True)
+    other.write_text("import no_such_thing.part\ndef test_a(): ...\n", encoding="utf-8")
+    report = tried(tmp_path, interpreter, "def test_a(): ...\ndef test_b(): import no_such_thing\n", arguments=("-rs",))
+    assert report.findings == ()
+    assert counts(report) == (1, 0, 2)
+    assert re.search(r"SKIPPED \[2\] .*: it has no wheel", report.log.read_text(encoding="utf-8"))

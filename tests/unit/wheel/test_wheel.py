@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from build_config.errors import VerifyError
-from build_config.wheel import Member, inspect, read, write
+from build_config.wheel import Member, inspect, read, retagged, write
 from build_config.wheel_zip import MAX_TOTAL, members
 from tests.support.wheels import DIST_INFO, NAME, contents, sound
 from tests.support.wheels import members as listed
@@ -284,3 +284,22 @@ def test_pip_unpacks_what_was_written(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     for name, data in contents().items():
         assert (tmp_path / "out" / name).read_bytes() == data
+
+
+def test_a_wheel_under_another_tag_says_so_inside_and_keeps_the_rest(tmp_path: Path) -> None:
+    before = read(sound(tmp_path))
+    after = read(write(tmp_path / "out", *retagged(before, "cp313-cp313t-musllinux_1_1_aarch64"), epoch=0))
+    assert after.path.name == "thing-1.0-cp313-cp313t-musllinux_1_1_aarch64.whl"
+    headers = after.headers("WHEEL")
+    assert headers.get_all("Tag") == ["cp313-cp313t-musllinux_1_1_aarch64"]
+    assert headers["Root-Is-Purelib"] == "false"
+    changed = {f"{before.dist_info}/{name}" for name in ("WHEEL", "RECORD")}
+    for one, other in zip(before.members, after.members, strict=True):
+        assert one.name == other.name
+        assert one.data == other.data or one.name in changed
+
+
+def test_a_set_of_tags_is_told_one_by_one(tmp_path: Path) -> None:
+    after = read(write(tmp_path / "out", *retagged(read(sound(tmp_path)), "cp38-abi3-a.b"), epoch=0))
+    assert after.headers("WHEEL").get_all("Tag") == ["cp38-abi3-a", "cp38-abi3-b"]
+    assert after.tags == {"cp38-abi3-a", "cp38-abi3-b"}

@@ -1,0 +1,84 @@
+"""Owns the tests of having roots, as far as none has to be made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from build_config.errors import MachineError, UsageError
+from build_config.roots import Catalog, Provider, Root, load, parts
+from build_config.roots.catalog import Build, Package, Tree
+from build_config.roots.provision import tree_key
+from build_config.store import Store
+from build_config.workspace import Listener, open_workspace
+
+PACKAGE = Package("pool/main/a/a_1_arm64.deb", 1, "0" * 64)
+TREE = Tree("one", "sid", "sparc", ("a",), ("usr/share/doc/",), (PACKAGE,))
+ROOT = Root("one", "linux-gnu-sparc", TREE, ("/usr/bin/python3.14",))
+
+
+def provider(tmp_path: Path, store: Store) -> Provider:
+    workspace = open_workspace(tmp_path, os.environ, {}, store=tmp_path / "store")
+    return Provider(Catalog({"one": ROOT}, {}, {}, {}), workspace, store, Listener())
+
+
+def test_a_processor_without_an_emulator_is_an_obstacle(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        made = provider(tmp_path, store)
+        (state,) = made.states([ROOT])
+        assert (state.size, state.obstacle) == (None, f"there is no emulator of sparc for {os.uname().machine}")
+        with pytest.raises(MachineError, match="no emulator of sparc") as caught:
+            made.place(ROOT)
+        assert "sparc" in caught.value.hint
+
+
+def test_a_python_that_is_built_on_other_machines_alone_is_an_obstacle(tmp_path: Path) -> None:
+    build = Build("b", "zig", (), (("builder", "sparc-linux-gnu"),), (), "", ())
+    here = replace(ROOT, tree=replace(TREE, arch=os.uname().machine), build=build)
+    with Store(tmp_path / "store") as store:
+        assert provider(tmp_path, store).obstacle(here) == "its Python is built on sparc-linux-gnu alone"
+
+
+def test_a_root_that_is_not_pinned_is_told_with_the_next_step(tmp_path: Path) -> None:
+    bare = replace(ROOT, tree=replace(TREE, arch=os.uname().machine, packages=()))
+    with Store(tmp_path / "store") as store, pytest.raises(UsageError, match="not pinned") as caught:
+        provider(tmp_path, store).place(bare)
+    assert "roots lock" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"packages": (replace(PACKAGE, sha256="1" * 64),)},
+        {"packages": (replace(PACKAGE, path="pool/main/a/a_2_arm64.deb"),)},
+        {"leave_out": ()},
+        {"files": (("etc/hosts", ""),)},
+    ],
+)
+def test_whatever_decides_a_tree_decides_its_key(change: dict[str, object]) -> None:
+    assert tree_key(replace(TREE, **change)) != tree_key(TREE)  # type: ignore[arg-type]
+
+
+def test_a_build_and_the_pythons_decide_a_roots_key(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang", reason="its digest is part of a build's key")
+    catalog = load(Path(__file__).parents[3])
+    musl = catalog.roots["musl-x86_64"]
+    workspace = open_workspace(tmp_path, os.environ, {}, store=tmp_path / "store")
+    with Store(tmp_path / "store") as store:
+        made = Provider(catalog, workspace, store, Listener())
+        keys = {
+            made._key(each).digest for each in (musl, replace(musl, build=None), replace(musl, pythons=("/usr/bin/x",)))
+        }
+    assert len(keys) == 3
+
+
+def test_what_roots_share_is_one_part() -> None:
+    catalog = load(Path(__file__).parents[3])
+    foreign = [root for root in catalog.roots.values() if root.tree.arch not in (os.uname().machine, "x86_64")]
+    plain = [root for root in foreign if root.build is None]
+    assert parts(plain) == len(plain) + (1 if plain else 0)
+    musl = catalog.roots["musl-x86_64"]
+    assert parts([musl, musl]) - parts([musl]) == 1
