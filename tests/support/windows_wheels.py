@@ -21,6 +21,7 @@ POLICY = replace(
     stack_protector=False,
     fortify=False,
     weak=(),
+    parts=((TARGET.arch, TARGET.floor),),
     flags=("DYNAMIC_BASE", "HIGH_ENTROPY_VA", "NX_COMPAT"),
 )
 
