@@ -64,8 +64,8 @@ _ARGUMENTS = '"$@" -fno-sanitize=undefined'
 """zig turns this sanitizer on for code that is not optimised, which some of libcrypto must be."""
 
 _RUNTIME = "-rtlib=none"
-"""Where a C library is linked as well, zig's runtime stands before it, with a memcpy at half the speed of glibc's. What
-else is in it no module for x86-64 needs; for AArch64 one does: atomics and divisions that are functions there."""
+"""Where a C library is linked as well, zig's runtime stands before it, with a memcpy at half the speed of glibc's, and on
+AArch64 with a stack canary that is the same in every process. A module brings what else it needs of it."""
 
 _CODEVIEW = "-gno-codeview-command-line -Xclang -object-file-name=object"
 """Windows' debug information would tell the whole command, and the name of a temporary file that is new every time."""
@@ -169,7 +169,7 @@ def _options(target: Target, folder: Path) -> dict[str, str]:
         "CMAKE_AR": str(folder / "ar"),
         "CMAKE_RANLIB": str(folder / "ranlib"),
     }
-    if (target.os, target.arch) == ("linux", "x86_64"):
+    if target.os == "linux":
         options["CMAKE_MODULE_LINKER_FLAGS"] = _RUNTIME
     if target.os == "windows":
         options["CMAKE_RC_COMPILER"] = str(folder / "rc")

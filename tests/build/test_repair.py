@@ -148,7 +148,7 @@ def test_from_compiler_to_a_wheel_that_breaks_no_rule(tmp_path: Path, name: str)
     options = dict(toolchain.cmake_options)
     (tmp_path / "thing.c").write_text(SOURCE, encoding="utf-8")
     fortify = () if target.libc == "gnu" else ("-U_FORTIFY_SOURCE",)
-    link = options.get("CMAKE_MODULE_LINKER_FLAGS", "").split()
+    link = options["CMAKE_MODULE_LINKER_FLAGS"].split()
     words = [*FLAGS, *fortify, *link, "-Wl,--version-script=thing.map", "thing.c", "-o", "thing.so"]
     (tmp_path / "thing.map").write_text("{ global: PyInit__thing; local: *; };\n", encoding="utf-8")
     # The compiler's own cache, which it fills with a C library at its first use for a target, lasts.
