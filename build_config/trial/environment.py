@@ -154,7 +154,8 @@ def _download(
     folder.mkdir(exist_ok=True)
     listed = folder / "pins.txt"
     listed.write_text("".join(pins), encoding="utf-8")
-    release = ".".join(map(str, interpreter.release))
+    # Whole, since a requirement may exclude patch releases; without the letters of a preview, which pip does not take.
+    release = ".".join(re.findall(r"\d+", interpreter.version)[:3])
     options = ("--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes", "--only-binary", ":all:")
     python = ("--python-version", release, "--implementation", "cp", "--abi", interpreter.abi, *platforms)
     process.run(

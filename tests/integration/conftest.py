@@ -5,7 +5,6 @@ They run where the package is installed. `--programs` is the folder in which ser
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -52,25 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
-@contextlib.contextmanager
-def _skipped_without_packages() -> Iterator[None]:
-    """Where apt could bring a server, a test without it fails."""
-    try:
-        yield
-    except NoPackagesError as cause:
-        pytest.skip(str(cause))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None, object, object]:
-    with _skipped_without_packages():
+    """Where apt could bring a server, a test without it fails; elsewhere it is skipped."""
+    try:
         return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None, object, object]:
-    with _skipped_without_packages():
-        return (yield)
+    except NoPackagesError as cause:
+        pytest.skip(str(cause))
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,7 @@ def test_a_connection_closed_in_a_response_ends_it(
 
 @pytest.mark.fault("R04")
 @KINDS
+@pytest.mark.usefixtures("nginx")  # where there is none to be had, this one is skipped too
 def test_a_server_that_goes_away_ends_its_connections(
     certificates: Certificates,
     programs: Path,

@@ -37,6 +37,8 @@ FILES = {
 
 class Repository:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        if shutil.which(GIT) is None:
+            pytest.skip("there is no git on this machine")
         self.folder = folder
         names = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         self.environment = {**environment, **names, "GIT_CONFIG_NOSYSTEM": "1"}

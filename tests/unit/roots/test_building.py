@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from build_config.roots.catalog import Build, Package, Source
 
 pytest.importorskip("ziglang", reason="the compiler of these builds")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="commands of Unix")
+equipped = pytest.mark.skipif(not all(map(shutil.which, ("make", "perl"))), reason="there is no make, or no perl")
 
 FILE = Package("pool/main/a/a/a_1.orig.tar.gz", 1, "0" * 64)
 LIBRARY = Source("library", "a", "sid", (("sh", "-c", "cat text > {prefix}/lib/text"),), (), FILE)
@@ -57,6 +59,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return dict.fromkeys(("library", "program"), tmp_path / "a.tar.gz")
 
 
+@equipped
 def test_what_a_build_installs_is_all_that_is_kept(workshop: Workshop, files: dict[str, Path], tmp_path: Path) -> None:
     staged, told = tmp_path / "staged", list[str]()
     staged.mkdir()
@@ -68,6 +71,7 @@ def test_what_a_build_installs_is_all_that_is_kept(workshop: Workshop, files: di
     assert "cat text" in workshop.log.read_text()
 
 
+@equipped
 def test_a_command_that_fails_is_told_with_its_log(workshop: Workshop, files: dict[str, Path], tmp_path: Path) -> None:
     broken = replace(BUILD, sources=(replace(LIBRARY, commands=(("sh", "-c", "echo cannot; exit 3"),)),))
     with pytest.raises(BuildError, match="cannot") as caught:
