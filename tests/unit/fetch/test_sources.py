@@ -339,7 +339,9 @@ def committed(tmp_path: Path, environment: dict[str, str], sources: Sources) -> 
     (folder / ".clang-format").write_text("x\n")
     who = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
-    program = shutil.which("git") or "git"
+    program = shutil.which("git")
+    if program is None:
+        pytest.skip("there is no git on this machine")
 
     def git(*words: str) -> str:
         return subprocess.run(
