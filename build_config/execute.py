@@ -7,12 +7,11 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from . import extension, process, repair, suites, verify
+from . import extension, parallel, process, repair, suites, verify
 from .errors import TrialError
 from .extension import Extension
 from .key import Key, file_sha256
@@ -148,13 +147,7 @@ class Execution:
             self.listener.moved(node, next(ended), len(planned), f"{done.interpreter} done")
             return done
 
-        with ThreadPoolExecutor(self.workspace.jobs) as pool:
-            try:
-                tried = tuple(pool.map(trial_on, *zip(*planned, strict=True)))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                process.end_all()
-                raise
+        tried = parallel.each(trial_on, planned, jobs=self.workspace.jobs, stop=process.end_all)
         findings = tuple(finding for one in tried for finding in one.findings)
         good = Status.REUSED if all(one.reused for one in tried) else Status.BUILT
         status = Status.FAILED if findings else good

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import process, suites
+from . import parallel, process, suites
 from .errors import BuildError, MachineError, UsageError
 from .key import file_sha256
 from .model import Target, Tried
@@ -96,7 +95,7 @@ def run(
         progress(done)
         return done
 
-    tried = _each(attempt, planned, workspace.jobs)
+    tried = parallel.each(attempt, planned, jobs=workspace.jobs, stop=process.end_all)
     return Matrix({wheel: target.id for wheel, target in wheels.items()}, tried, tuple(untried))
 
 
@@ -109,18 +108,6 @@ def _places(roots: Sequence[Root], provider: Provider) -> tuple[dict[str, tuple[
         except (BuildError, MachineError, UsageError) as fault:
             missed[root.name] = fault.what
     return found, missed
-
-
-def _each(
-    attempt: Callable[[Path, Interpreter], Tried], planned: Sequence[tuple[Path, Interpreter]], jobs: int
-) -> tuple[Tried, ...]:
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            return tuple(pool.map(attempt, *zip(*planned, strict=True))) if planned else ()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            process.end_all()
-            raise
 
 
 def _abi(wheel: Path) -> str:

@@ -1,12 +1,15 @@
-"""Owns doing independent work at once: a walk over a graph on threads."""
+"""Owns doing independent work at once, on threads: a walk over a graph, or one function over many calls."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import graphlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 from . import graph
+
+_T = TypeVar("_T")
 
 
 def walk(
@@ -36,5 +39,22 @@ def walk(
         except BaseException:
             for future in running:
                 future.cancel()
+            stop()
+            raise
+
+
+def each(
+    work: Callable[..., _T], calls: Sequence[tuple[Any, ...]], *, jobs: int, stop: Callable[[], None]
+) -> tuple[_T, ...]:
+    """What `work` gives for the arguments of every call, in their order, up to `jobs` at once.
+
+    The first exception (an interrupt too) calls `stop`, which must make running calls end, waits for them and is
+    raised; calls not started by then are never started.
+    """
+    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
+        try:
+            return tuple(pool.map(work, *zip(*calls, strict=True))) if calls else ()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             stop()
             raise
