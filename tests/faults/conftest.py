@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from build_config import load
+from build_config import load, plan
+from build_config.provision import Provision
 from build_config.store import Store
 from build_config.variables import checked
-from build_config.workspace import open_workspace
+from build_config.workspace import Listener, open_workspace
 from tests.support import project as copies
 
 
@@ -59,13 +60,16 @@ def site(tmp_path: Path) -> Callable[..., Site]:
     def make(name: str, *, without: Collection[str] = (), libraries: bool = True) -> Site:
         made = Site(copies.copy(tmp_path / name / "project"), tmp_path / name / "store")
         workspace = open_workspace(copies.ROOT, os.environ, checked(os.environ))
-        kinds = {"archive", "library"} if libraries else {"archive"}
+        catalog = load.catalog(copies.ROOT)
+        target = plan.own_target(catalog, plan.machine())
+        whole = plan.make(catalog, [target], [], machine=plan.machine())
         with Store(workspace.store) as store:
-            infos = [info for info in store.entries() if info.kind in kinds and info.name not in without]
+            keys = Provision(whole, catalog, workspace, store, Listener()).prepare(target).keys
+            wanted = {key for name, key in keys.items() if libraries and name not in without}
+            infos = [info for info in store.entries() if info.kind == "archive" or info.key in wanted]
+            assert wanted <= {info.key for info in infos}, "the last `wheels` left no such library"
             for info in infos:
                 shutil.copytree(info.path, made.store / info.path.relative_to(workspace.store), symlinks=True)
-        names = {info.name for info in infos}
-        assert not libraries or names >= load.catalog(copies.ROOT).recipes.keys() - set(without)
         return made
 
     return make
