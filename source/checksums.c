@@ -187,6 +187,10 @@ static PyObject *s_combine_crc64nvme(PyObject *module, PyObject *args) {
         !s_operand(second, "crc64nvme_result2", 64, &crc2) || !s_operand(length, "data_length2", 64, &length2)) {
         return NULL;
     }
+    /* On AArch64 the library takes the length for a signed number. */
+    for (; length2 > INT64_MAX; length2 -= INT64_MAX) {
+        crc1 = aws_checksums_crc64nvme_combine(crc1, 0, INT64_MAX);
+    }
     return PyLong_FromUnsignedLongLong(aws_checksums_crc64nvme_combine(crc1, crc2, length2));
 }
 

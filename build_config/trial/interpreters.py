@@ -76,6 +76,18 @@ class Interpreter:
         return not wanted.isdisjoint(map(str, own))
 
     @property
+    def traits(self) -> frozenset[str]:
+        """What tells this Python from others where tests differ.
+
+        Its ABI, system, processor and, on Linux, C library, its place's name, and `emulated` where that is slower.
+        """
+        system, _, machine = self.platform.partition("-")
+        library = {"linux": self.libc or "musl"}.get(system, "")
+        emulated = "emulated" if self.place.slowness > 1 else ""
+        words = {self.abi, system, machine, library, self.place.name, emulated}
+        return frozenset(filter(None, words))
+
+    @property
     def markers(self) -> dict[str, str]:
         """What a requirement's environment marker may ask of it (PEP 508), as far as that is known."""
         system = self.platform.partition("-")[0]

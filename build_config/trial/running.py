@@ -18,10 +18,11 @@ from ..errors import BuildError, MachineError
 from ..model import Finding
 from ..process import Completed
 from ..wheel import read
+from . import differences, unavailable
 from .environment import fresh, python_of, template
 from .interpreters import Interpreter
 from .rules import finding
-from .unavailable import PLUGIN, reasons, write_plugin
+from .skipping import PLUGIN, write_plugin
 
 _STEP_SECONDS = 300.0
 _SHOWN = 20
@@ -95,7 +96,8 @@ def run(  # noqa: PLR0913 - the facts of one trial
         trial.nowhere.mkdir()
         findings = trial.install(made, wheel) or trial.locate(parsed.packages)
         # The current folder is where `-m pytest` looks for plugins first.
-        write_plugin(trial.nowhere, reasons(interpreter, requirements))
+        missing = unavailable.reasons(interpreter, requirements)
+        write_plugin(trial.nowhere, missing, differences.reasons(interpreter, tests[0]))
         findings = findings or trial.test(tests, junit, timeout, ("-p", PLUGIN, *pytest_args))
     passed, failed, skipped = _counts(junit)
     return TrialReport(interpreter, passed, failed, skipped, time.monotonic() - started, junit, log, findings)

@@ -1,4 +1,4 @@
-"""Owns the requirements that an interpreter cannot have, and the skipping of tests that import one."""
+"""Owns the requirements that an interpreter cannot have."""
 
 from __future__ import annotations
 
@@ -9,26 +9,6 @@ from pathlib import Path
 from ..errors import UsageError
 from ..schema import Table, read
 from .interpreters import Interpreter
-
-PLUGIN = "skips_what_is_unavailable"
-"""The name of a pytest plugin."""
-
-_PLUGIN_TEXT = """\
-import sys
-import pytest
-
-REASONS = {reasons!r}
-
-
-class Finder:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name in REASONS:
-            pytest.skip(REASONS[name], allow_module_level=True)
-
-
-sys.meta_path.insert(0, Finder)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +47,3 @@ def reasons(interpreter: Interpreter, requirements: Path) -> Mapping[str, str]:
     """
     known = load(requirements.with_name("unavailable.toml"))
     return {each.package: each.reason for each in known if interpreter.abi in each.abis}
-
-
-def write_plugin(folder: Path, why: Mapping[str, str]) -> None:
-    """Write the plugin into a folder: whatever imports one of these packages, a module or a test, is skipped."""
-    named = {package.replace("-", "_"): reason for package, reason in why.items()}
-    (folder / f"{PLUGIN}.py").write_text(_PLUGIN_TEXT.format(reasons=named), encoding="utf-8")

@@ -249,3 +249,31 @@ def test_tests_of_what_cannot_be_had_are_skipped_with_the_reason(tmp_path: Path,
     assert report.findings == ()
     assert counts(report) == (1, 0, 2)
     assert re.search(r"SKIPPED \[2\] .*: it has no wheel", report.log.read_text(encoding="utf-8"))
+
+
+def test_tests_that_differ_on_an_interpreter_are_skipped_with_the_reason(
+    tmp_path: Path, interpreter: Interpreter
+) -> None:
+    tests = (
+        "import pytest\n"
+        "@pytest.mark.parametrize('value', [1, 2])\n"
+        "def test_each(value): assert value == 2\n"
+        "class TestAll:\n"
+        "    def test_one(self): assert 0\n"
+        "    def test_other(self): ...\n"
+    )
+    folder = tmp_path / "tests" / "thing"
+    folder.mkdir(parents=True)
+
+    def differ(where: str) -> None:
+        names = '"test_thing.py::test_each[1]", "test_thing.py::TestAll::test_one"'
+        (folder / "differences.toml").write_text(
+            f'[[difference]]\ntests = [{names}]\nwhere = ["{where}"]\nreason = "it differs"\n', encoding="utf-8"
+        )
+
+    differ("some-other-abi")
+    assert counts(tried(tmp_path, interpreter, tests)) == (2, 2, 0)
+    differ(interpreter.abi)
+    report = tried(tmp_path, interpreter, tests, arguments=("-rs",))
+    assert counts(report) == (2, 0, 2)
+    assert "it differs" in report.log.read_text(encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Owns the tests that cannot pass on some interpreters, by the data file in a suite's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageError
+from ..schema import Table, read
+from .interpreters import Interpreter
+
+FILE = "differences.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Tests by their pytest names, the traits that an interpreter must have all of to be meant, and why they differ there.
+
+    A name without parameters stands for all of them.
+    """
+
+    tests: tuple[str, ...]
+    where: tuple[str, ...]
+    reason: str
+
+
+def load(path: Path) -> tuple[Difference, ...]:
+    """What a file says; nothing where there is none.
+
+    Raises:
+        UsageError: the file is wrong.
+    """
+    if not path.is_file():
+        return ()
+    problems: list[str] = []
+    table = Table(read(path), path.name, problems)
+    found = []
+    for row in table.tables("difference"):
+        found.append(
+            Difference(row.texts("tests", required=True), row.texts("where", required=True), row.text("reason"))
+        )
+        row.finish()
+    table.finish()
+    if problems:
+        raise UsageError.many(problems, hint="correct the file named above")
+    return tuple(found)
+
+
+def reasons(interpreter: Interpreter, suite: Path) -> Mapping[str, str]:
+    """Why tests of a suite's folder are not run on an interpreter, by the test's name."""
+    meant = (each for each in load(suite / FILE) if interpreter.traits.issuperset(each.where))
+    return {test: each.reason for each in meant for test in each.tests}
