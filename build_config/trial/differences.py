@@ -17,7 +17,7 @@ FILE = "differences.toml"
 class Difference:
     """Tests by their pytest names, the traits that an interpreter must have all of to be meant, and why they differ there.
 
-    A name without parameters stands for all of them.
+    A name without parameters stands for all of them, a file's for all of its tests.
     """
 
     tests: tuple[str, ...]

@@ -28,9 +28,9 @@ sys.meta_path.insert(0, Finder)
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        reason = TESTS.get(item.nodeid) or TESTS.get(item.nodeid.partition("[")[0])
-        if reason:
-            item.add_marker(pytest.mark.skip(reason=reason))
+        for name in (item.nodeid, item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]):
+            if name in TESTS:
+                item.add_marker(pytest.mark.skip(reason=TESTS[name]))
 """
 
 

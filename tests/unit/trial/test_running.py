@@ -265,8 +265,7 @@ def test_tests_that_differ_on_an_interpreter_are_skipped_with_the_reason(
     folder = tmp_path / "tests" / "thing"
     folder.mkdir(parents=True)
 
-    def differ(where: str) -> None:
-        names = '"test_thing.py::test_each[1]", "test_thing.py::TestAll::test_one"'
+    def differ(where: str, names: str = '"test_thing.py::test_each[1]", "test_thing.py::TestAll::test_one"') -> None:
         (folder / "differences.toml").write_text(
             f'[[difference]]\ntests = [{names}]\nwhere = ["{where}"]\nreason = "it differs"\n', encoding="utf-8"
         )
@@ -277,3 +276,6 @@ def test_tests_that_differ_on_an_interpreter_are_skipped_with_the_reason(
     report = tried(tmp_path, interpreter, tests, arguments=("-rs",))
     assert counts(report) == (2, 0, 2)
     assert "it differs" in report.log.read_text(encoding="utf-8")
+    (folder / "test_another.py").write_text("def test_a(): ...\n", encoding="utf-8")
+    differ(interpreter.abi, '"test_thing.py"')
+    assert counts(tried(tmp_path, interpreter, tests)) == (1, 0, 4)
