@@ -1,4 +1,4 @@
-"""Times the package against upstream's wheel from the package index: the same programs, in one run, interleaved."""
+"""Times the package against a baseline, upstream's wheel from the package index or another one: interleaved, in one run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.project import ROOT
 Call = tuple[str, ...]
 """A program of tests/bench/programs and its words."""
 
-SIDES = ("upstream", "ours")
+SIDES = ("baseline", "ours")
 PROGRAMS = Path(__file__).parent / "programs"
 SECONDS = 300.0
 CONFIDENCE = 0.95
@@ -41,7 +41,7 @@ _LIMIT = re.compile(r"(>=|<=) (\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of a program's call, and the limit on ours divided by upstream's."""
+    """A figure of a program's call, and the limit on ours divided by the baseline's."""
 
     name: str
     call: Call
@@ -59,7 +59,7 @@ class Row:
     """What a measure came to: the medians of the sides and of the rounds' ratios, and what that ratio lies between."""
 
     measure: Measure
-    upstream: float
+    baseline: float
     ours: float
     ratio: float
     low: float
@@ -73,20 +73,20 @@ class Row:
         return "even" if any(map(self.measure.holds, (self.low, self.high))) else "NO"
 
 
-def judge(measure: Measure, upstream: Sequence[float], ours: Sequence[float]) -> Row:
+def judge(measure: Measure, baseline: Sequence[float], ours: Sequence[float]) -> Row:
     """Both sides' figures, in the order of the rounds; each round's ratio is that of neighbours in time.
 
     The bounds are order statistics of the rounds' ratios: they hold the true median with the probability CONFIDENCE,
     whatever the distribution.
     """
-    ratios = sorted(mine / theirs for mine, theirs in zip(ours, upstream))
+    ratios = sorted(mine / theirs for mine, theirs in zip(ours, baseline))
     count = len(ratios)
     outside, tail = 0, 0.5**count
     while 2 * tail <= 1 - CONFIDENCE and 2 * (outside + 1) < count:
         outside += 1
         tail += math.comb(count, outside) * 0.5**count
     index = max(0, outside - 1)
-    theirs, mine, ratio = (statistics.median(each) for each in (upstream, ours, ratios))
+    theirs, mine, ratio = (statistics.median(each) for each in (baseline, ours, ratios))
     return Row(measure, theirs, mine, ratio, ratios[index], ratios[-1 - index])
 
 
@@ -123,13 +123,14 @@ class Bench:
         ]
 
 
-def environments(interpreter: Interpreter, wheel: Path, scratch: Path) -> dict[str, Path]:
-    """An interpreter for each side, in an environment that has nothing but its package."""
+def environments(interpreter: Interpreter, wheel: Path, baseline: Path | None, scratch: Path) -> dict[str, Path]:
+    """An interpreter for each side, in an environment that has nothing but its package; no `baseline` is upstream's."""
     requirements = ROOT / "requirements"
     work = ROOT / "build" / "trial" / "environments"
     made = template(interpreter, requirements / "trial.txt", environment=os.environ, work=work)
+    upstream = ("--require-hashes", "--only-binary", ":all:", "-r", requirements / "baseline.txt")
     ways: dict[str, tuple[str | Path, ...]] = {
-        "upstream": ("--require-hashes", "--only-binary", ":all:", "-r", requirements / "baseline.txt"),
+        "baseline": ("--no-index", baseline.absolute()) if baseline else upstream,
         "ours": ("--no-index", wheel.absolute()),
     }
     pythons = {}
@@ -169,6 +170,10 @@ class Plan:
     large: int
     first: int
 
+    def even(self) -> Plan:
+        """The same measures, with the limit that ours is not worse than the baseline."""
+        return replace(self, measures=tuple(replace(each, limit=f"{each.limit[:2]} 1") for each in self.measures))
+
     def only(self, words: Sequence[str]) -> Plan:
         """The measures with one of these words in their names; all, if there is no word."""
         chosen = tuple(each for each in self.measures if not words or any(word in each.name for word in words))
@@ -204,7 +209,7 @@ def _measure(row: Table) -> Measure:
 def table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         limit = f"{row.measure.limit}x"
-        figures = (f"{row.upstream:.4g}", f"{row.ours:.4g}", row.measure.unit)
+        figures = (f"{row.baseline:.4g}", f"{row.ours:.4g}", row.measure.unit)
         yield row.measure.name, *figures, f"{row.ratio:.3f}x", f"{row.low:.3f} … {row.high:.3f}", limit, row.verdict
 
 
@@ -213,7 +218,7 @@ def document(rows: Sequence[Row], bench: Bench, about: Mapping[str, str]) -> dic
         {
             "what": row.measure.name,
             "unit": row.measure.unit,
-            "upstream": row.upstream,
+            "baseline": row.baseline,
             "ours": row.ours,
             "ratio": row.ratio,
             "bounds": [row.low, row.high],
@@ -234,6 +239,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="how often each side is measured; the median counts")
     parser.add_argument("--python", metavar="X.Y", help="default: the newest CPython found")
     parser.add_argument("--wheel", type=Path, help="default: the latest in dist/")
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="WHEEL",
+        help="instead of upstream's; the limits are then 1 (default: upstream's)",
+    )
     parser.add_argument("--json", action="store_true", help="answer on stdout with one JSON document")
     arguments = parser.parse_args(words)
     if arguments.rounds < 1:
@@ -245,8 +256,11 @@ def measure(arguments: argparse.Namespace, report: Report) -> int:
     plan = load(Path(__file__).with_suffix(".toml")).only(arguments.measure)
     interpreter = choose_python(arguments.python)
     wheel = choose_wheel(arguments.wheel, interpreter)
-    about = {"wheel": wheel.name, "python": interpreter.version}
-    report.note(f"{wheel.name} against upstream's on Python {interpreter.version}, {arguments.rounds} rounds")
+    baseline = choose_wheel(arguments.baseline, interpreter) if arguments.baseline else None
+    plan = plan.even() if baseline else plan
+    against = baseline.name if baseline else "upstream's"
+    about = {"wheel": wheel.name, "baseline": against, "python": interpreter.version}
+    report.note(f"{wheel.name} against {against} on Python {interpreter.version}, {arguments.rounds} rounds")
     authority = trustme.CA()
     issued = authority.issue_cert("localhost", "127.0.0.1")
     chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
@@ -254,7 +268,7 @@ def measure(arguments: argparse.Namespace, report: Report) -> int:
         scratch = Path(name).resolve()
         authority.cert_pem.write_to_path(scratch / "authority.pem")
         (scratch / "object").write_bytes(bytes(plan.large))
-        pythons = environments(interpreter, wheel, scratch)
+        pythons = environments(interpreter, wheel, baseline, scratch)
         with Nginx(
             scratch / "nginx", chain, issued.private_key_pem.bytes(), programs=ROOT / "build" / "programs"
         ) as server:
@@ -275,7 +289,7 @@ def measure(arguments: argparse.Namespace, report: Report) -> int:
     rows = bench.rows(plan.measures)
     if arguments.json:
         report.document(document(rows, bench, about))
-    report.table("", ("measure", "upstream", "ours", "", "ratio", "bounds", "limit", "held"), table(rows))
+    report.table("", ("measure", "baseline", "ours", "", "ratio", "bounds", "limit", "held"), table(rows))
     return 1 if any(row.verdict == "NO" for row in rows) else 0
 
 
