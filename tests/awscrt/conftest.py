@@ -36,6 +36,12 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore:Python 3.8 is no longer supported")  # by cryptography
 
 
+def pytest_collection_finish():
+    # What exists before the first test is no test's garbage; looking through it after each one took most of the time.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
