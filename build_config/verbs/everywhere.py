@@ -20,12 +20,18 @@ def everywhere(context: Context) -> int:
         raise UsageError("there is no wheel in dist/", hint="run the verb wheels with `all`")
     roots = root_data.load(context.root)
     targets = {target.id for target in wheels.values()}
-    wanted = [root for root in roots.choose(()) if root.target in targets]
+    named = tuple(context.arguments.root)
+    wanted = [root for root in roots.choose(named) if named or root.target in targets]
+    for root in wanted:
+        if root.target not in targets:
+            raise UsageError(f"dist/ has no wheel for {root.name}", hint=f"run the verb wheels with {root.target}")
+    if named:
+        wheels = {path: target for path, target in wheels.items() if target.id in {root.target for root in wanted}}
     with context.store() as store, context.report.listener(root_data.parts(wanted)) as listener:
         done = matrix.run(
             wheels,
             wanted,
-            trial.interpreters(context.environment),
+            () if named else trial.interpreters(context.environment),
             provider=root_data.Provider(roots, workspace, store, listener),
             workspace=workspace,
             store=store,

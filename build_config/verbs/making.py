@@ -32,7 +32,8 @@ TEACHES_TESTS = """\
 --pytest hands words to pytest for the toolchain's own tests: --pytest="-k store -x".
 The package's tests run against the wheel in dist/, installed into a clean environment of every CPython found; those
 against real servers (tests/integration) on the newest of them. Servers that are not on PATH come from Debian's packages.
-`all` runs the package's tests on every wheel in dist/, on this machine and in the roots of other platforms (see `roots`).
+`all` runs the package's tests on every wheel in dist/, on this machine and in the roots of other platforms (see `roots`);
+with --in, in the roots named alone.
 """
 TEACHES_VERIFY = "WHEEL is a file; default: every wheel in dist/. Exit 6 if a rule is broken."
 
@@ -61,6 +62,7 @@ def choose_wheels(parser: argparse.ArgumentParser) -> None:
 def choose_tests(parser: argparse.ArgumentParser) -> None:
     choose_building(parser)
     parser.add_argument("--only", choices=("toolchain", "package"), help="one half of the tests")
+    parser.add_argument("--in", dest="root", action="append", default=[], metavar="ROOT", help="with `all`: only there")
     parser.add_argument("--pytest", default="", metavar="WORDS", help="for the toolchain's own tests")
 
 
@@ -104,6 +106,8 @@ def wheels(context: Context) -> int:
 def tests(context: Context) -> int:
     if context.arguments.target == ["all"]:
         return everywhere(context)
+    if context.arguments.root:
+        raise UsageError("--in names a root for the wheels of dist/", hint="use it with the target `all`")
     catalog = load.catalog(context.root)
     chosen = context.plan(catalog)
     outcome = _Outcome()

@@ -114,3 +114,8 @@ def test_an_interrupt_ends_without_a_traceback(
     monkeypatch.setattr(variables, "checked", interrupted)
     assert cli.main(["plan"], os.environ) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_root_is_named_for_the_wheels_of_dist_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tests", "linux-gnu-x86_64", "--in", "trixie-aarch64"], os.environ) == 2
+    assert "use it with the target `all`" in capsys.readouterr().err
