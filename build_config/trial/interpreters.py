@@ -22,6 +22,7 @@ OLDEST = (3, 8)
 _NAME = re.compile(r"python3(\.\d+)?t?(\.exe)?")
 _VERSION = re.compile(r"\d+\.\d+\.")
 _LINUX = re.compile(r"(?P<family>manylinux|musllinux)_?(?P<version>\d+(_\d+)?)_")
+_FAMILIES = {"glibc": "manylinux", "musl": "musllinux"}
 _ALIASES = {"1": (2, 5), "2010": (2, 12), "2014": (2, 17)}
 """The glibc that the first three platforms of PEP 600's table mean."""
 
@@ -83,10 +84,14 @@ class Interpreter:
         wanted = _LINUX.match(platform)
         if wanted is None:
             return True
-        name, _, version = self.libc.partition(" ")
+        version = self.libc.partition(" ")[2]
         oldest = _ALIASES.get(wanted["version"]) or _numbers(wanted["version"])
-        same = wanted["family"] == ("manylinux" if name == "glibc" else "musllinux")
-        return same and (not version or oldest <= _numbers(version))
+        return wanted["family"] == _FAMILIES[self._library] and (not version or oldest <= _numbers(version))
+
+    @property
+    def _library(self) -> str:
+        """The family of its C library on Linux, where there are two."""
+        return "glibc" if self.libc.startswith("glibc") else "musl"
 
     @property
     def traits(self) -> frozenset[str]:
@@ -95,7 +100,7 @@ class Interpreter:
         Its ABI, system, processor and, on Linux, C library, its place's name, and `emulated` where that is slower.
         """
         system, _, machine = self.platform.partition("-")
-        library = {"linux": self.libc or "musl"}.get(system, "")
+        library = self._library if system == "linux" else ""
         emulated = "emulated" if self.place.slowness > 1 else ""
         words = {self.abi, system, machine, library, self.place.name, emulated}
         return frozenset(filter(None, words))
