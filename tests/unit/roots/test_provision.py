@@ -38,7 +38,7 @@ def test_a_processor_without_an_emulator_is_an_obstacle(tmp_path: Path) -> None:
 
 
 def test_a_python_that_is_built_on_other_machines_alone_is_an_obstacle(tmp_path: Path) -> None:
-    build = Build("b", "zig", (), (("builder", "sparc-linux-gnu"),), (), "", ())
+    build = Build("b", "zig", (), (("builder", "sparc-linux-gnu"),), (), "")
     here = replace(ROOT, tree=replace(TREE, arch=os.uname().machine), build=build)
     with Store(tmp_path / "store") as store:
         assert provider(tmp_path, store).obstacle(here) == "its Python is built on sparc-linux-gnu alone"
