@@ -59,7 +59,8 @@ def run(
     folders = [root / "tests" / folder for folder in (suite.name, *suite.beside)]
     inputs = [f"{folder.relative_to(root).as_posix()}/**/*" for folder in folders]
     tests = extension.inputs(root, (*inputs, f"requirements/{suite.group}.txt", "requirements/unavailable.toml"))
-    identity = [("wheel", sha256), ("interpreter", f"{name} {interpreter.path}")]
+    place = interpreter.place.identity
+    identity = [("wheel", sha256), ("interpreter", f"{name} {interpreter.path}"), ("place", place)]
     key = Key.of("tried", wheel.name, [*identity, *tests])
     entry = None if again else store.find(key)
     if entry is not None:

@@ -17,13 +17,16 @@ from .catalog import Build, Source
 
 _SECONDS = 3600.0
 _PROGRAMS = ("make", "perl", "sh", "tar")
-_FLAGS = "-dynamic -fno-sanitize=undefined -Wno-date-time"
-"""zig would link musl statically, and turns a sanitizer on in what configure scripts compile."""
+_FLAGS = "-dynamic -fno-sanitize=undefined -g0 -Wno-date-time"
+"""zig would link musl statically; in what configure scripts compile, it turns on a sanitizer and debug information."""
+
+_EPOCH = "315532800"
+"""What sources write down as the time of their build, in seconds since 1970: the earliest that a zip file can say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Where and with what a build is made; `python` is the interpreter that runs meanwhile, where one is needed."""
+    """Where and with what a build is made; `python` is the interpreter on PATH meanwhile, where one is needed."""
 
     scratch: Path
     log: Path
@@ -37,16 +40,17 @@ def build_key(build: Build, python: Key | None) -> Key:
     """What decides the bytes of a build, but for the programs of this machine."""
     files = [(f"source {source.name}", source.file.sha256) for source in build.sources if source.file is not None]
     told = [(f"commands {source.name}", repr((source.commands, source.environment))) for source in build.sources]
+    kept = [(f"left out {source.name}", " ".join(source.leave_out)) for source in build.sources]
     rest = {
         "zig": build.zig,
         "zig.sha256": file_sha256(zig.find()),
         "flags": _FLAGS,
+        "epoch": _EPOCH,
         "names": repr(build.names),
         "options": " ".join(build.options),
-        "left out": " ".join(build.leave_out),
         "python": python.digest if python else "",
     }
-    return Key.of("program", build.name, [*files, *told, *rest.items()])
+    return Key.of("program", build.name, [*files, *told, *kept, *rest.items()])
 
 
 def make(
@@ -65,12 +69,14 @@ def make(
     prefix, root = workshop.scratch / "prefix", workshop.scratch / "root"
     for folder in (prefix / "include", prefix / "lib", root):
         folder.mkdir(parents=True)
+    programs = () if workshop.python is None else (workshop.python.parent,)
     compilers = wrapper.install(_scripts(build.zig), workshop.tools / "wrappers")
-    names = {**dict(build.names), "prefix": str(prefix), "root": str(root), "jobs": str(workshop.jobs)}
-    options = tuple(option.format(**names, python=workshop.python) for option in build.options)
+    places = {"scratch": str(workshop.scratch), "prefix": str(prefix), "root": str(root)}
+    names = {**dict(build.names), **places, "jobs": str(workshop.jobs)}
     base = {
         **{name: value for name, value in workshop.environment.items() if name in {"HOME", "LANG", "TMPDIR"}},
-        "PATH": f"{compilers}{os.pathsep}{path}",
+        "PATH": os.pathsep.join(map(str, (compilers, *programs, path))),
+        "SOURCE_DATE_EPOCH": _EPOCH,
         "CC": "cc",
         "CXX": "c++",
         "AR": "ar",
@@ -82,8 +88,11 @@ def make(
         folder = workshop.scratch / source.name
         folder.mkdir()
         env = {**base, **{name: value.format(**names) for name, value in source.environment}}
-        for words in (("tar", "-xf", str(files[source.name]), "--strip-components=1"), *_commands(source, options)):
-            said = [word.format(**names) if word not in options else word for word in words]
+        for words in (
+            ("tar", "-xf", str(files[source.name]), "--strip-components=1"),
+            *_commands(source, build.options),
+        ):
+            said = [word.format(**names) for word in words]
             process.run(said, cwd=folder, env=env, timeout=_SECONDS, log=workshop.log, subject=build.name)
     for place, folders, names_here in os.walk(root):
         here = Path(place).relative_to(root)

@@ -59,13 +59,17 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source package of Debian's, its pinned upstream file, and how it is built: commands, and variables for them."""
+    """A source package of Debian's, its pinned upstream file, and how it is built: commands, and variables for them.
+
+    `leave_out` is what is not kept of what they install.
+    """
 
     name: str
     package: str
     suite: str
     commands: tuple[tuple[str, ...], ...]
     environment: tuple[tuple[str, str], ...]
+    leave_out: tuple[str, ...]
     file: Package | None
 
 
@@ -73,7 +77,7 @@ class Source:
 class Build:
     """Sources compiled by zig, one after the other, to a part of a file system.
 
-    `names` are put in place of {name} in commands and variables; `python` is the interpreter that runs meanwhile:
+    `names` are put in place of {name} in commands and variables; `python` is the interpreter on PATH meanwhile:
     the name of a build, and a path in what that made.
     """
 
@@ -83,7 +87,6 @@ class Build:
     names: tuple[tuple[str, str], ...]
     options: tuple[str, ...]
     python: str
-    leave_out: tuple[str, ...]
 
     @property
     def needs(self) -> str:
@@ -96,7 +99,8 @@ class Build:
         return dict(self.names).get("builder", "")
 
     def left_out(self, path: str) -> bool:
-        return _matches(path, self.leave_out)
+        """As of a tree."""
+        return any(_matches(path, source.leave_out) for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ def _source(name: str, row: Table, locked: Mapping[str, tuple[Package, ...]]) ->
         suite=row.text("suite", pattern=_NAME),
         commands=row.lists("commands"),
         environment=row.pairs("environment"),
+        leave_out=row.texts("leave_out"),
         file=next(iter(locked.get(f"source-{name}", ())), None),
     )
     row.finish()
@@ -216,7 +221,6 @@ def _build(name: str, row: Table, sources: Mapping[str, Source]) -> Build:
         names=row.pairs("names"),
         options=row.texts("options"),
         python=row.text("python", default=""),
-        leave_out=row.texts("leave_out"),
     )
     row.finish()
     return build

@@ -54,11 +54,13 @@ exit $?
 class Inside:
     """A root to run in, as a trial's place: commands see its tree, their work folder, and this machine's network.
 
-    `handler` is what the kernel is told of an emulator, empty where the root's processor is this machine's.
+    `identity` is the digest of its key, with the emulator's where it has one; `handler` is what the kernel is told of that,
+    empty where the root's processor is this machine's.
     """
 
     name: str
     tree: Path
+    identity: str = ""
     handler: str = ""
 
     @property

@@ -78,7 +78,7 @@ class Provider:
         self._workspace.build.mkdir(parents=True, exist_ok=True)
         namespace.check(self._workspace.environment, self._workspace.build)
         handler = self._handler(root.tree)
-        return Inside(root.name, self._made(root, handler).path, handler)
+        return Inside(root.name, self._made(root, handler).path, self._identity(root), handler)
 
     def interpreters(self, root: Root) -> tuple[Interpreter, ...]:
         """The Pythons of a root, each tried by running it; raises what `place` raises."""
@@ -93,6 +93,10 @@ class Provider:
         program = self._had(tree_key(emulator.tree), lambda node, staged: self._assemble(emulator.tree, node, staged))
         # F: opened now, outside of any root. P, O, C: the program sees its own name, file and rights.
         return f":{emulator.tree.name}:M::{emulator.magic}:{emulator.mask}:{program.path / emulator.program}:FPOC"
+
+    def _identity(self, root: Root) -> str:
+        emulator = () if root.tree.arch == self._machine else (tree_key(self._catalog.emulators[root.tree.arch].tree),)
+        return " ".join(key.digest for key in (self._key(root), *emulator))
 
     def _key(self, root: Root) -> Key:
         built = [("build", self._build_key(root.build).digest)] if root.build else []
@@ -110,7 +114,7 @@ class Provider:
                 shutil.copytree(part.path, staged, symlinks=True, dirs_exist_ok=True)
             for done, python in enumerate(root.pythons, 1):
                 self._listener.moved(node, done, len(root.pythons), f"compiling the library of {Path(python).name}")
-                _compile(Inside(root.name, staged, handler), Path(python), self._workspace.jobs)
+                _compile(Inside(root.name, staged, handler=handler), Path(python), self._workspace.jobs)
 
         return self._had(self._key(root), build)
 

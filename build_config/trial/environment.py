@@ -44,7 +44,7 @@ def template(interpreter: Interpreter, requirements: Path, *, environment: Mappi
         MachineError: the environment or its packages cannot be had.
         UsageError: the requirements pin no pip for this interpreter.
     """
-    facts = (interpreter.place.name, str(interpreter.path), interpreter.version, interpreter.abi)
+    facts = (interpreter.place.identity, str(interpreter.path), interpreter.version, interpreter.abi)
     named = (_FORMAT, *facts, *reasons(interpreter, requirements), requirements.read_text("utf-8"))
     digest = hashlib.sha256("\0".join(named).encode()).hexdigest()[:16]
     final = work / f"{interpreter.abi}-{digest}"

@@ -21,6 +21,11 @@ OLDEST = (3, 8)
 
 _NAME = re.compile(r"python3(\.\d+)?t?(\.exe)?")
 _VERSION = re.compile(r"\d+\.\d+\.")
+_LINUX = re.compile(r"(?P<family>manylinux|musllinux)_?(?P<version>\d+(_\d+)?)_")
+_FAMILIES = {"glibc": "manylinux", "musl": "musllinux"}
+_ALIASES = {"1": (2, 5), "2010": (2, 12), "2014": (2, 17)}
+"""The glibc that the first three platforms of PEP 600's table mean."""
+
 _PROBE = """\
 import json, platform, sys, sysconfig
 print(json.dumps({
@@ -30,7 +35,7 @@ print(json.dumps({
     "platform": sysconfig.get_platform(),
     "prefix": sys.base_prefix,
     "virtual": sys.prefix != sys.base_prefix,
-    "libc": platform.libc_ver()[0],
+    "libc": " ".join(platform.libc_ver()).strip(),
 }))
 """
 _PROBE_SECONDS = 60.0
@@ -41,7 +46,7 @@ _PROBES_AT_ONCE = 4
 class Interpreter:
     """A Python that was found by running it; `abi` is its own ABI tag, such as `cp313t`.
 
-    `libc` is what the standard library's `platform` calls it: empty for one that it does not know, as musl before 3.14.
+    `libc` is its name and version, as far as the standard library's `platform` knows them: it tells musl since 3.14.
     `path` and `prefix` are as in its place.
     """
 
@@ -52,7 +57,7 @@ class Interpreter:
     implementation: str
     prefix: Path
     virtual: bool
-    libc: str = "glibc"
+    libc: str = "glibc 2.17"
     place: Place = HERE
 
     @property
@@ -68,12 +73,25 @@ class Interpreter:
     def accepts(self, tags: Iterable[str]) -> bool:
         """True when one of a wheel's tags is for this Python, its ABI, its processor and its C library (PEP 425)."""
         wanted = set(tags)
-        machine = self.platform.rpartition("-")[2]
-        foreign = "musllinux_" if self.libc == "glibc" else "manylinux"
-        names = {tag.rsplit("-", 1)[1] for tag in wanted}
-        platforms = sorted(name for name in names if name.endswith(machine) and not name.startswith(foreign))
+        platforms = sorted(filter(self._is_on, {tag.rsplit("-", 1)[1] for tag in wanted}))
         own = cpython_tags(self.release, abis=[self.abi], platforms=platforms) if platforms else ()
         return not wanted.isdisjoint(map(str, own))
+
+    def _is_on(self, platform: str) -> bool:
+        """Whether a wheel's platform is this one, judged as in PEP 600 and PEP 656; an unknown version is new enough."""
+        if not platform.endswith(self.platform.rpartition("-")[2]):
+            return False
+        wanted = _LINUX.match(platform)
+        if wanted is None:
+            return True
+        version = self.libc.partition(" ")[2]
+        oldest = _ALIASES.get(wanted["version"]) or _numbers(wanted["version"])
+        return wanted["family"] == _FAMILIES[self._library] and (not version or oldest <= _numbers(version))
+
+    @property
+    def _library(self) -> str:
+        """The family of its C library on Linux, where there are two."""
+        return "glibc" if self.libc.startswith("glibc") else "musl"
 
     @property
     def traits(self) -> frozenset[str]:
@@ -82,7 +100,7 @@ class Interpreter:
         Its ABI, system, processor and, on Linux, C library, its place's name, and `emulated` where that is slower.
         """
         system, _, machine = self.platform.partition("-")
-        library = {"linux": self.libc or "musl"}.get(system, "")
+        library = self._library if system == "linux" else ""
         emulated = "emulated" if self.place.slowness > 1 else ""
         words = {self.abi, system, machine, library, self.place.name, emulated}
         return frozenset(filter(None, words))
@@ -106,7 +124,7 @@ def interpreters(environment: Mapping[str, str]) -> tuple[Interpreter, ...]:
     with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
         probed = pool.map(lambda path: _found(path, environment), candidates)
         known = {_identity(each): each for each in probed if each is not None and each.supported}
-    return tuple(sorted(known.values(), key=lambda each: (each.release, _patch(each.version), each.abi, each.path)))
+    return tuple(sorted(known.values(), key=lambda each: (_numbers(each.version), each.abi, each.path)))
 
 
 def probe(path: Path, environment: Mapping[str, str], place: Place = HERE) -> Interpreter:
@@ -183,5 +201,5 @@ def _identity(found: Interpreter) -> tuple[str, str, str, Path]:
     return found.implementation, found.version, found.abi, found.prefix
 
 
-def _patch(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version.split(".", 2)[-1]))
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))

@@ -31,6 +31,10 @@ class Place(Protocol):
         """What tells this place from others; empty for this machine."""
 
     @property
+    def identity(self) -> str:
+        """What decides all that is there, as keys have it; empty for this machine."""
+
+    @property
     def slowness(self) -> int:
         """By how much longer than on the processor itself things may take."""
 
@@ -58,6 +62,7 @@ class Here:
     """This machine."""
 
     name: str = ""
+    identity: str = ""
     slowness: int = 1
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:

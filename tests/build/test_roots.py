@@ -132,7 +132,7 @@ def test_a_kernel_that_forbids_namespaces_is_told(tmp_path: Path) -> None:
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.crossing
-@pytest.mark.parametrize("name", ["sid-x86_64", "trixie-aarch64"])
+@pytest.mark.parametrize("name", ["sid-x86_64", "trixie-aarch64", "musl-x86_64"])
 def test_a_wheel_is_tried_in_a_root(tmp_path: Path, name: str) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the emulator's program is for x86_64")
@@ -145,7 +145,8 @@ def test_a_wheel_is_tried_in_a_root(tmp_path: Path, name: str) -> None:
             (*_, interpreter) = provider.interpreters(root)
         except MachineError as fault:
             pytest.skip(str(fault))
-        tag = f"cp38-abi3-manylinux_2_17_{root.tree.arch}"
+        libc = "musllinux_1_1" if "-musl-" in root.target else "manylinux_2_17"
+        tag = f"cp38-abi3-{libc}_{root.tree.arch}"
         files = {
             "thing/__init__.py": "VALUE = 1\n",
             f"{DIST_INFO}/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
@@ -156,12 +157,16 @@ def test_a_wheel_is_tried_in_a_root(tmp_path: Path, name: str) -> None:
         tests = tmp_path / "tests"
         tests.mkdir()
         (tests / "test_thing.py").write_text(
-            "import pathlib, platform, socket, subprocess, sys, thing\n"
+            "import bz2, ctypes, pathlib, platform, socket, ssl, subprocess, sys, thing, zlib\n"
             "def test_names():\n"
             "    assert socket.gethostbyname('localhost') == '127.0.0.1'\n"
             "    assert pathlib.Path.home() == pathlib.Path('/root')\n"
             f"def test_processor(): assert platform.machine() == {root.tree.arch!r}\n"
             f"def test_version(): assert platform.python_version() == {interpreter.version!r}\n"
+            "def test_libraries():\n"
+            "    assert bz2.decompress(bz2.compress(b'a')) == zlib.decompress(zlib.compress(b'a')) == b'a'\n"
+            "    assert ctypes.CDLL(None).toupper(ord('a')) == ord('A')\n"
+            "    assert ssl.create_default_context().cert_store_stats()['x509_ca'] > 100\n"
             "def test_children():\n"
             "    said = subprocess.run([sys.executable, '-c', 'print(6 * 7)'], capture_output=True, check=True)\n"
             "    assert said.stdout == b'42\\n'\n",
@@ -177,4 +182,4 @@ def test_a_wheel_is_tried_in_a_root(tmp_path: Path, name: str) -> None:
             timeout=300,
         )
     assert report.findings == ()
-    assert (report.passed, report.failed, report.skipped) == (4, 0, 0)
+    assert (report.passed, report.failed, report.skipped) == (5, 0, 0)

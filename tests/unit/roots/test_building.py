@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from build_config.errors import BuildError, MachineError
+from build_config.roots import building
 from build_config.roots.building import Workshop, build_key, make
 from build_config.roots.catalog import Build, Package, Source
 
@@ -19,18 +20,25 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="commands of Unix")
 equipped = pytest.mark.skipif(not all(map(shutil.which, ("make", "perl"))), reason="there is no make, or no perl")
 
 FILE = Package("pool/main/a/a/a_1.orig.tar.gz", 1, "0" * 64)
-LIBRARY = Source("library", "a", "sid", (("sh", "-c", "cat text > {prefix}/lib/text"),), (), FILE)
+LIBRARY = Source("library", "a", "sid", (("sh", "-c", "cat text > {prefix}/lib/text"),), (), (), FILE)
 PROGRAM = Source(
     "program",
     "b",
     "sid",
     (
-        ("sh", "-c", 'echo "$1 $2 $NAME $CC $(cat {prefix}/lib/text)" > said', "sh", "{options}"),
+        (
+            "sh",
+            "-c",
+            'echo "$1 $2 $NAME $CC $SOURCE_DATE_EPOCH $(python) $(cat {prefix}/lib/text)" > said',
+            "sh",
+            "{options}",
+        ),
         ("mkdir", "-p", "{root}/usr/lib/static", "{root}/usr/bin"),
         ("cp", "said", "{root}/usr/bin/"),
         ("touch", "{root}/usr/lib/x.a", "{root}/usr/lib/static/y", "{root}/usr/lib/x.so"),
     ),
     (("NAME", "{name}-{jobs}"),),
+    ("usr/lib/*.a", "usr/lib/static/"),
     FILE,
 )
 BUILD = Build(
@@ -38,16 +46,19 @@ BUILD = Build(
     zig="x86_64-linux-musl",
     sources=(LIBRARY, PROGRAM),
     names=(("name", "it"),),
-    options=("--one", "--python={python}"),
+    options=("--one", "--in={prefix}"),
     python="",
-    leave_out=("usr/lib/*.a", "usr/lib/static/"),
 )
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     (tmp_path / "scratch").mkdir()
-    return Workshop(tmp_path / "scratch", tmp_path / "log", tmp_path / "tools", os.environ, 3, Path("/p"))
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\necho built with it\n")
+    python.chmod(0o755)
+    return Workshop(tmp_path / "scratch", tmp_path / "log", tmp_path / "tools", os.environ, 3, python)
 
 
 @pytest.fixture
@@ -66,7 +77,9 @@ def test_what_a_build_installs_is_all_that_is_kept(workshop: Workshop, files: di
     make(BUILD, files, staged, workshop, told.append)
     kept = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file())
     assert kept == ["usr/bin/said", "usr/lib/x.so"]
-    assert (staged / "usr/bin/said").read_text() == "--one --python=/p it-3 cc from the sources\n"
+    options = f"--one --in={workshop.scratch}/prefix"
+    said = (staged / "usr/bin/said").read_text()
+    assert said == f"{options} it-3 cc 315532800 built with it from the sources\n"
     assert told == ["compiling library", "compiling program"]
     assert "cat text" in workshop.log.read_text()
 
@@ -90,7 +103,7 @@ def test_programs_that_the_machine_lacks_are_named(workshop: Workshop, files: di
         {"zig": "aarch64-linux-musl"},
         {"options": ("--two",)},
         {"names": (("name", "other"),)},
-        {"leave_out": ()},
+        {"sources": (LIBRARY, replace(PROGRAM, leave_out=()))},
         {"sources": (LIBRARY,)},
         {"sources": (replace(LIBRARY, file=replace(FILE, sha256="1" * 64)), PROGRAM)},
         {"sources": (replace(LIBRARY, commands=(("true",),)), PROGRAM)},
@@ -99,6 +112,13 @@ def test_programs_that_the_machine_lacks_are_named(workshop: Workshop, files: di
 )
 def test_whatever_decides_a_build_decides_its_key(change: dict[str, object]) -> None:
     assert build_key(replace(BUILD, **change), None) != build_key(BUILD, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["_FLAGS", "_EPOCH"])
+def test_what_all_builds_are_told_decides_the_key_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    before = build_key(BUILD, None)
+    monkeypatch.setattr(building, name, "other")
+    assert build_key(BUILD, None) != before
 
 
 def test_the_python_that_runs_meanwhile_decides_the_key_too() -> None:

@@ -89,7 +89,7 @@ def test_apt_chooses_in_folders_of_its_own(machine: Path, tmp_path: Path) -> Non
 
 
 def test_of_a_source_package_the_upstream_file_is_taken(machine: Path, tmp_path: Path) -> None:
-    source = Source("z", "z", "trixie", (), (), None)
+    source = Source("z", "z", "trixie", (), (), (), None)
     found = debian.resolve_source(source, environment=variables(machine), work=tmp_path)
     assert found.path == "pool/main/z/z_1.orig.tar.xz"
     assert (tmp_path / "apt" / "trixie-all" / "sources.list").read_text().startswith("deb-src ")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from build_config.errors import MachineError, UsageError
 from build_config.roots import Catalog, Provider, Root, load, parts
-from build_config.roots.catalog import Build, Package, Tree
+from build_config.roots.catalog import Build, Emulator, Package, Tree
 from build_config.roots.provision import tree_key
 from build_config.store import Store
 from build_config.workspace import Listener, open_workspace
@@ -20,9 +22,9 @@ TREE = Tree("one", "sid", "sparc", ("a",), ("usr/share/doc/",), (PACKAGE,))
 ROOT = Root("one", "linux-gnu-sparc", TREE, ("/usr/bin/python3.14",))
 
 
-def provider(tmp_path: Path, store: Store) -> Provider:
+def provider(tmp_path: Path, store: Store, emulators: Mapping[str, Emulator] = MappingProxyType({})) -> Provider:
     workspace = open_workspace(tmp_path, os.environ, {}, store=tmp_path / "store")
-    return Provider(Catalog({"one": ROOT}, {}, {}, {}), workspace, store, Listener())
+    return Provider(Catalog({"one": ROOT}, emulators, {}, {}), workspace, store, Listener())
 
 
 def test_a_processor_without_an_emulator_is_an_obstacle(tmp_path: Path) -> None:
@@ -36,7 +38,7 @@ def test_a_processor_without_an_emulator_is_an_obstacle(tmp_path: Path) -> None:
 
 
 def test_a_python_that_is_built_on_other_machines_alone_is_an_obstacle(tmp_path: Path) -> None:
-    build = Build("b", "zig", (), (("builder", "sparc-linux-gnu"),), (), "", ())
+    build = Build("b", "zig", (), (("builder", "sparc-linux-gnu"),), (), "")
     here = replace(ROOT, tree=replace(TREE, arch=os.uname().machine), build=build)
     with Store(tmp_path / "store") as store:
         assert provider(tmp_path, store).obstacle(here) == "its Python is built on sparc-linux-gnu alone"
@@ -73,6 +75,18 @@ def test_a_build_and_the_pythons_decide_a_roots_key(tmp_path: Path) -> None:
             made._key(each).digest for each in (musl, replace(musl, build=None), replace(musl, pythons=("/usr/bin/x",)))
         }
     assert len(keys) == 3
+
+
+def test_a_root_and_its_emulator_are_what_decides_a_place(tmp_path: Path) -> None:
+    emulator = Emulator(replace(TREE, name="emulator-sparc"), "usr/bin/qemu", "", "")
+    other = replace(emulator, tree=replace(emulator.tree, packages=()))
+    with Store(tmp_path / "store") as store:
+        made = [provider(tmp_path, store, {"sparc": each}) for each in (emulator, other)]
+        native = replace(ROOT, tree=replace(TREE, arch=os.uname().machine))
+        digest = made[0]._key(ROOT).digest
+        assert len({digest, *(each._identity(ROOT) for each in made)}) == 3
+        assert all(each._identity(ROOT).startswith(digest) for each in made)
+        assert made[0]._identity(native) == made[1]._identity(native) == digest
 
 
 def test_what_roots_share_is_one_part() -> None:

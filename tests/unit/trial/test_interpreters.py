@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.tags import platform_tags
 
 from build_config.errors import MachineError
 from build_config.process import Completed
@@ -180,18 +181,41 @@ def test_a_wheel_is_tried_where_its_tag_says(
 
 
 @pytest.mark.parametrize(
-    ("libc", "tag", "accepted"),
+    ("libc", "platform", "accepted"),
     [
-        ("glibc", "cp38-abi3-manylinux_2_17_x86_64", True),
-        ("glibc", "cp38-abi3-musllinux_1_1_x86_64", False),
-        ("", "cp38-abi3-manylinux_2_17_x86_64", False),
-        ("", "cp38-abi3-musllinux_1_1_x86_64", True),
-        ("musl", "cp38-abi3-musllinux_1_1_x86_64", True),
+        ("glibc 2.17", "manylinux_2_17_x86_64", True),
+        ("glibc 2.17", "manylinux_2_18_x86_64", False),
+        ("glibc 2.9", "manylinux_2_17_x86_64", False),
+        ("glibc 2.17", "manylinux2014_x86_64", True),
+        ("glibc 2.12", "manylinux2014_x86_64", False),
+        ("glibc 2.12", "manylinux2010_x86_64", True),
+        ("glibc 2.4", "manylinux1_x86_64", False),
+        ("glibc 3.0", "manylinux_2_28_x86_64", True),
+        ("glibc 2.36", "musllinux_1_1_x86_64", False),
+        ("glibc", "manylinux_2_39_x86_64", True),
+        ("", "manylinux_2_17_x86_64", False),
+        ("", "manylinux1_x86_64", False),
+        ("", "musllinux_1_1_x86_64", True),
+        ("libc", "musllinux_1_2_x86_64", True),
+        ("musl 1.2.5", "musllinux_1_2_x86_64", True),
+        ("musl 1.1.24", "musllinux_1_2_x86_64", False),
+        ("musl 1.2.5", "manylinux_2_5_x86_64", False),
+        ("glibc 2.17", "linux_x86_64", True),
     ],
 )
-def test_a_wheel_is_tried_with_its_own_c_library(libc: str, tag: str, accepted: bool) -> None:  # noqa: FBT001
+def test_a_wheel_is_tried_with_its_own_c_library(libc: str, platform: str, accepted: bool) -> None:  # noqa: FBT001
     python = Interpreter(Path("/p"), "3.13.5", "cp313", "linux-x86_64", "cpython", Path("/"), virtual=False, libc=libc)
-    assert python.accepts([tag]) is accepted
+    assert python.accepts([f"cp38-abi3-{platform}"]) is accepted
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is compared are C libraries of Linux")
+def test_this_python_takes_what_packaging_says_that_it_takes() -> None:
+    mine, taken = probe(Path(sys.executable).resolve(), HERE), set(platform_tags())
+    glibc, musl = (f"manylinux_2_{minor}" for minor in range(17, 99)), (f"musllinux_1_{minor}" for minor in range(9))
+    machine = mine.platform.rpartition("-")[2]
+    names = {f"{name}_{machine}" for name in (*glibc, *musl, "manylinux2014", "linux")}
+    assert {name for name in names if mine.accepts([f"cp38-abi3-{name}"])} == names & taken
+    assert 1 < len(names & taken) < len(names)
 
 
 @dataclass(frozen=True)

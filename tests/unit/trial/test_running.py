@@ -35,10 +35,15 @@ def _packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "template", lambda *_, **__: Path(sys.prefix))
 
 
-def wheel(folder: Path, init: str = "VALUE = 1\n", tag: str = f"cp38-abi3-manylinux_2_17_{ARCH}") -> Path:
+def wheel(
+    folder: Path,
+    init: str = "VALUE = 1\n",
+    tag: str = f"cp38-abi3-manylinux_2_17_{ARCH}",
+    requires: str = ">=3.8",
+) -> Path:
     files = {
         "thing/__init__.py": init,
-        f"{DIST_INFO}/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+        f"{DIST_INFO}/METADATA": f"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\nRequires-Python: {requires}\n",
         f"{DIST_INFO}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tag}\n",
     }
     entries = [Member(name, text.encode(), executable=False) for name, text in files.items()]
@@ -190,7 +195,7 @@ def test_nothing_stays_from_one_trial_to_the_next(tmp_path: Path, interpreter: I
 
 
 def test_what_pip_refuses_is_a_finding(tmp_path: Path, interpreter: Interpreter) -> None:
-    path = wheel(tmp_path, tag=f"cp38-abi3-manylinux_2_999_{ARCH}")
+    path = wheel(tmp_path, requires=">=4")
     report = running.run(
         path,
         interpreter,
@@ -202,7 +207,7 @@ def test_what_pip_refuses_is_a_finding(tmp_path: Path, interpreter: Interpreter)
     )
     (found,) = report.findings
     assert found.rule == "trial-install"
-    assert "not a supported wheel" in found.message
+    assert "requires a different Python" in found.message
 
 
 @pytest.mark.fault("F30")
