@@ -106,12 +106,10 @@ class Provider:
         return build_key(build, self._build_key(self._catalog.builds[build.needs]) if build.needs else None)
 
     def _made(self, root: Root, handler: str) -> Entry:
-        part = self._built(root.build) if root.build else None
-
         def build(node: Node, staged: Path) -> None:
             self._assemble(root.tree, node, staged)
-            if part is not None:
-                shutil.copytree(part.path, staged, symlinks=True, dirs_exist_ok=True)
+            if root.build is not None:
+                shutil.copytree(self._built(root.build).path, staged, symlinks=True, dirs_exist_ok=True)
             for done, python in enumerate(root.pythons, 1):
                 self._listener.moved(node, done, len(root.pythons), f"compiling the library of {Path(python).name}")
                 _compile(Inside(root.name, staged, handler=handler), Path(python), self._workspace.jobs)
@@ -120,9 +118,6 @@ class Provider:
 
     def _built(self, wanted: Build) -> Entry:
         workspace = self._workspace
-        python = None
-        if wanted.needs:
-            python = self._built(self._catalog.builds[wanted.needs]).path / wanted.python.partition("/")[2]
 
         def build(node: Node, staged: Path) -> None:
             pinned = {source.name: source.file for source in wanted.sources if source.file is not None}
@@ -130,6 +125,7 @@ class Provider:
             with scratch(workspace.build / "roots" / wanted.name) as folder:
                 log = workspace.build / "roots" / f"{wanted.name}.log"
                 log.unlink(missing_ok=True)
+                python = self._python(wanted, folder / "builder") if wanted.needs else None
                 shop = Workshop(folder, log, workspace.tools, workspace.environment, workspace.jobs, python)
                 by_name = {name: files[package] for name, package in pinned.items()}
                 steps = iter(range(1, len(by_name) + 1))
@@ -142,6 +138,11 @@ class Provider:
                 )
 
         return self._had(self._build_key(wanted), build)
+
+    def _python(self, wanted: Build, folder: Path) -> Path:
+        """The interpreter that runs during a build, in a copy: it writes bytecode beside its library."""
+        shutil.copytree(self._built(self._catalog.builds[wanted.needs]).path, folder, symlinks=True)
+        return folder / wanted.python.partition("/")[2]
 
     def _assemble(self, wanted: Tree, node: Node, staged: Path) -> None:
         environment = self._workspace.environment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,20 +11,28 @@ from types import MappingProxyType
 import pytest
 
 from build_config.errors import MachineError, UsageError
+from build_config.key import Key
+from build_config.model import Node
 from build_config.roots import Catalog, Provider, Root, load, parts
 from build_config.roots.catalog import Build, Emulator, Package, Tree
 from build_config.roots.provision import tree_key
-from build_config.store import Store
-from build_config.workspace import Listener, open_workspace
+from build_config.store import Entry, Store
+from build_config.workspace import Listener, Workspace, open_workspace
 
 PACKAGE = Package("pool/main/a/a_1_arm64.deb", 1, "0" * 64)
 TREE = Tree("one", "sid", "sparc", ("a",), ("usr/share/doc/",), (PACKAGE,))
 ROOT = Root("one", "linux-gnu-sparc", TREE, ("/usr/bin/python3.14",))
 
 
+BASE = Build("base", "x86_64-linux-musl", (), (), (), "")
+
+
+def workspace(tmp_path: Path) -> Workspace:
+    return open_workspace(tmp_path, os.environ, {}, store=tmp_path / "store")
+
+
 def provider(tmp_path: Path, store: Store, emulators: Mapping[str, Emulator] = MappingProxyType({})) -> Provider:
-    workspace = open_workspace(tmp_path, os.environ, {}, store=tmp_path / "store")
-    return Provider(Catalog({"one": ROOT}, emulators, {}, {}), workspace, store, Listener())
+    return Provider(Catalog({"one": ROOT}, emulators, {}, {}), workspace(tmp_path), store, Listener())
 
 
 def test_a_processor_without_an_emulator_is_an_obstacle(tmp_path: Path) -> None:
@@ -68,9 +76,8 @@ def test_a_build_and_the_pythons_decide_a_roots_key(tmp_path: Path) -> None:
     pytest.importorskip("ziglang", reason="its digest is part of a build's key")
     catalog = load(Path(__file__).parents[3])
     musl = catalog.roots["musl-x86_64"]
-    workspace = open_workspace(tmp_path, os.environ, {}, store=tmp_path / "store")
     with Store(tmp_path / "store") as store:
-        made = Provider(catalog, workspace, store, Listener())
+        made = Provider(catalog, workspace(tmp_path), store, Listener())
         keys = {
             made._key(each).digest for each in (musl, replace(musl, build=None), replace(musl, pythons=("/usr/bin/x",)))
         }
@@ -87,6 +94,37 @@ def test_a_root_and_its_emulator_are_what_decides_a_place(tmp_path: Path) -> Non
         assert len({digest, *(each._identity(ROOT) for each in made)}) == 3
         assert all(each._identity(ROOT).startswith(digest) for each in made)
         assert made[0]._identity(native) == made[1]._identity(native) == digest
+
+
+class Alone(Provider):
+    """Makes nothing."""
+
+    def _had(self, key: Key, build: Callable[[Node, Path], None]) -> Entry:
+        entry = self._store.find(key)
+        assert entry is not None, key.name
+        return entry
+
+
+def test_a_root_that_is_there_needs_none_of_its_parts(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang", reason="its digest is part of a build's key")
+    root = replace(ROOT, build=BASE)
+    with Store(tmp_path / "store") as store:
+        made = Alone(Catalog({}, {}, {}, {}), workspace(tmp_path), store, Listener())
+        store.get_or_build(made._key(root), lambda staged: None)
+        assert made._made(root, "").path.is_dir()
+
+
+def test_what_a_python_writes_during_a_build_is_not_in_the_store(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang", reason="its digest is part of a build's key")
+    wanted = replace(BASE, name="next", python="base/bin/python")
+    with Store(tmp_path / "store") as store:
+        made = Alone(Catalog({}, {}, {"base": BASE}, {}), workspace(tmp_path), store, Listener())
+        store.get_or_build(made._build_key(BASE), lambda staged: (staged / "bin").mkdir())
+        python = made._python(wanted, tmp_path / "builder")
+        assert python == tmp_path / "builder" / "bin" / "python"
+        (python.parent / "__pycache__").mkdir()
+        assert store.verify() == ()
+        assert store.find(made._build_key(BASE)) is not None
 
 
 def test_what_roots_share_is_one_part() -> None:
