@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import UsageError, suggestion
+from ..model import Archive
 from ..schema import SHA256, Table, read
 
 WANTED = "manylinux/roots.toml"
@@ -37,7 +38,8 @@ class Package:
 class Tree:
     """A file system made of Debian's packages: what is wanted of which suite, and the files that this means.
 
-    `files` are pairs of a path and a text, written beside what the packages have.
+    `files` are pairs of a path and a text, written beside what the packages have. A `closed` tree is of the packages that
+    are named and of nothing that they depend on.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Tree:
     leave_out: tuple[str, ...]
     packages: tuple[Package, ...]
     files: tuple[tuple[str, str], ...] = ()
+    closed: bool = False
 
     @property
     def architecture(self) -> str:
@@ -114,6 +117,42 @@ class Emulator:
 
 
 @dataclass(frozen=True, slots=True)
+class Library:
+    """A standard library: packages, and the folder among their files that is it."""
+
+    tree: Tree
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsPython:
+    """A CPython for Windows: a package's wheel that carries its DLL and modules, and a library of its minor version."""
+
+    name: str
+    wheel: Archive
+    library: Library
+
+    @property
+    def path(self) -> str:
+        return f"/opt/python{self.name}/python.exe"
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What makes a root Windows': its Pythons, and the program that starts theirs.
+
+    `magic` is how the kernel knows what to start with it, `variables` are set for it, and `prefix` is where it keeps what
+    it takes for drive C.
+    """
+
+    program: str
+    magic: str
+    prefix: str
+    variables: tuple[tuple[str, str], ...]
+    pythons: tuple[WindowsPython, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     """A place for trials: the target whose wheels it is for, its file system, its interpreters.
 
@@ -125,6 +164,13 @@ class Root:
     tree: Tree
     pythons: tuple[str, ...]
     build: Build | None = None
+    windows: Windows | None = None
+
+    @property
+    def python_names(self) -> tuple[str, ...]:
+        """What its Pythons are called in tables."""
+        paths = map(PurePosixPath, self.pythons)
+        return tuple(path.parent.name if self.windows else path.name for path in paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +195,9 @@ class Catalog:
 
     @property
     def trees(self) -> tuple[Tree, ...]:
-        return (*(each.tree for each in self.emulators.values()), *(each.tree for each in self.roots.values()))
+        libraries = (each.library.tree for root in self.roots.values() if root.windows for each in root.windows.pythons)
+        emulators = (each.tree for each in self.emulators.values())
+        return tuple(dict.fromkeys((*emulators, *libraries, *(each.tree for each in self.roots.values()))))
 
 
 def load(root: Path) -> Catalog:
@@ -169,8 +217,11 @@ def load(root: Path) -> Catalog:
     def tree(name: str, row: Table, arch: str, base: tuple[str, ...]) -> Tree:
         if arch not in _ARCHITECTURES:
             row.wrong(f"{arch!r} is not one of {', '.join(_ARCHITECTURES)}")
-        wanted = (*base, *row.texts("packages"))
-        return Tree(name, row.text("suite", pattern=_NAME), arch, wanted, leave_out, locked.get(name, ()), files)
+        closed = row.flag("closed", default=False)
+        wanted = (*(() if closed else base), *row.texts("packages"))
+        without = (*leave_out, *row.texts("leave_out"))
+        suite = row.text("suite", pattern=_NAME)
+        return Tree(name, suite, arch, wanted, without, locked.get(name, ()), files, closed)
 
     emulators = {}
     for arch, row in table.named_tables("emulator"):
@@ -184,13 +235,18 @@ def load(root: Path) -> Catalog:
         for build in builds.values()
         if build.needs and build.needs not in builds
     ]
+    libraries = {name: _library(name, row, tree) for name, row in table.named_tables("library")}
+    pythons = {name: _windows_python(name, row, libraries) for name, row in table.named_tables("windows_python")}
     roots = {}
     for name, row in table.named_tables("root"):
         target, build_name = row.text("target"), row.text("build", default="")
         if build_name and build_name not in builds:
             row.wrong(f"there is no build {build_name!r}{suggestion(build_name, builds)}")
         made = tree(name, row, target.rpartition("-")[2], common)
-        roots[name] = Root(name, target, made, row.texts("pythons", required=True), builds.get(build_name))
+        below = row.optional_table("windows")
+        windows = _windows(below, pythons) if below else None
+        paths = tuple(each.path for each in windows.pythons) if windows else row.texts("pythons", required=True)
+        roots[name] = Root(name, target, made, paths, builds.get(build_name), windows)
         row.finish()
     table.finish()
     if problems:
@@ -224,6 +280,41 @@ def _build(name: str, row: Table, sources: Mapping[str, Source]) -> Build:
     )
     row.finish()
     return build
+
+
+def _library(name: str, row: Table, tree: Callable[[str, Table, str, tuple[str, ...]], Tree]) -> Library:
+    library = Library(tree(f"library-{name}", row, row.text("arch"), ()), row.text("folder"))
+    row.finish()
+    return library
+
+
+def _windows_python(name: str, row: Table, libraries: Mapping[str, Library]) -> WindowsPython | None:
+    wheel = Archive(
+        project=row.text("project"),
+        version=row.text("version"),
+        filename=row.text("filename"),
+        size=row.number("size"),
+        sha256=row.text("sha256", pattern=SHA256),
+    )
+    library = row.text("library")
+    row.finish()
+    if library not in libraries:
+        row.wrong(f"there is no library {library!r}{suggestion(library, libraries)}")
+        return None
+    return WindowsPython(name, wheel, libraries[library])
+
+
+def _windows(row: Table, pythons: Mapping[str, WindowsPython | None]) -> Windows:
+    named = row.texts("pythons", required=True, allowed=pythons)
+    windows = Windows(
+        program=row.text("program"),
+        magic=row.text("magic"),
+        prefix=row.text("prefix"),
+        variables=row.pairs("variables"),
+        pythons=tuple(python for name in named if (python := pythons.get(name))),
+    )
+    row.finish()
+    return windows
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:

@@ -34,7 +34,8 @@ def resolve(tree: Tree, *, environment: Mapping[str, str], work: Path) -> tuple[
     Raises:
         MachineError: apt is not here, cannot reach an archive, or knows no such package.
     """
-    words = ("install", "--yes", "--no-install-recommends", *tree.wanted)
+    command = ("download",) if tree.closed else ("install", "--yes", "--no-install-recommends")
+    words = (*command, *tree.wanted)
     return _named(words, tree.suite, tree.architecture, environment, work)
 
 

@@ -23,8 +23,6 @@ _HINT = (
     "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces above 0; in a container, its options decide"
 )
 
-_EMULATED_SLOWNESS = 12
-
 # Everything is mounted in the namespace alone and ends with it. The tree is the lower layer of an overlay whose upper
 # layer is in memory, so that a command may write anywhere and the tree stays as it is. The lower layer is named relative
 # to the current folder: a path may hold what separates the options of a mount. The shell stays, as the namespace's first
@@ -55,22 +53,20 @@ class Inside:
     """A root to run in, as a trial's place: commands see its tree, their work folder, and this machine's network.
 
     `identity` is the digest of its key, with the emulator's where it has one; `handler` is what the kernel is told of that,
-    empty where the root's processor is this machine's.
+    empty where the root's programs start without one. `variables` are the root's own.
     """
 
     name: str
     tree: Path
     identity: str = ""
     handler: str = ""
-
-    @property
-    def slowness(self) -> int:
-        return _EMULATED_SLOWNESS if self.handler else 1
+    slowness: int = 1
+    variables: tuple[tuple[str, str], ...] = ()
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Nothing of this machine's: what is there does not hold inside."""
         del environment
-        return {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8"}
+        return {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", **dict(self.variables)}
 
     def run(  # noqa: PLR0913 - as process.run
         self,

@@ -12,19 +12,21 @@ from pathlib import Path
 
 from .. import trial
 from ..errors import MachineError, UsageError
+from ..fetch.sources import obtain_archive
 from ..key import Key
 from ..model import Node, Result, Status, Step
 from ..scratch import scratch
 from ..store import Entry, Store
 from ..trial import Interpreter
 from ..workspace import Listener, Workspace
-from . import debian, namespace, tree
+from . import debian, namespace, tree, windows, wine
 from .building import Workshop, build_key, make
-from .catalog import LOCKED, Build, Catalog, Package, Root, Tree
+from .catalog import LOCKED, Build, Catalog, Package, Root, Tree, Windows
 from .namespace import Inside
 
 _FORMAT = "1"
 _COMPILE_SECONDS = 900.0
+_EMULATED_SLOWNESS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +79,29 @@ class Provider:
             raise UsageError("its packages are not pinned", subject=root.name, hint=f"`roots lock` writes {LOCKED}")
         self._workspace.build.mkdir(parents=True, exist_ok=True)
         namespace.check(self._workspace.environment, self._workspace.build)
-        handler = self._handler(root.tree)
-        return Inside(root.name, self._made(root, handler).path, self._identity(root), handler)
+        enter = self._entrance(root)
+        return enter(self._made(root, enter).path)
 
     def interpreters(self, root: Root) -> tuple[Interpreter, ...]:
         """The Pythons of a root, each tried by running it; raises what `place` raises."""
         place = self.place(root)
         return tuple(trial.probe(Path(path), place.environment({}), place) for path in root.pythons)
 
+    def _entrance(self, root: Root) -> Callable[[Path], Inside]:
+        """How a root is entered, given where it lies."""
+        identity = self._identity(root)
+        if root.windows:
+            started, inner = wine.handler(root.windows), wine.variables(root.windows)
+            return lambda tree: Inside(root.name, tree, identity, started, variables=inner)
+        if root.tree.arch == self._machine:
+            return lambda tree: Inside(root.name, tree, identity)
+        emulated = self._handler(root.tree)
+        return lambda tree: Inside(root.name, tree, identity, emulated, _EMULATED_SLOWNESS)
+
     def _handler(self, wanted: Tree) -> str:
-        """What to tell the kernel of the emulator that a tree's programs need; empty where they need none."""
-        if wanted.arch == self._machine:
-            return ""
+        """What to tell the kernel of the emulator that a tree's programs need."""
         emulator = self._catalog.emulators[wanted.arch]
-        program = self._had(tree_key(emulator.tree), lambda node, staged: self._assemble(emulator.tree, node, staged))
+        program = self._tree(emulator.tree)
         # F: opened now, outside of any root. P, O, C: the program sees its own name, file and rights.
         return f":{emulator.tree.name}:M::{emulator.magic}:{emulator.mask}:{program.path / emulator.program}:FPOC"
 
@@ -100,21 +111,41 @@ class Provider:
 
     def _key(self, root: Root) -> Key:
         built = [("build", self._build_key(root.build).digest)] if root.build else []
-        return tree_key(root.tree, [*built, ("pythons", " ".join(root.pythons))])
+        own: list[tuple[str, str]] = []
+        if root.windows:
+            own = [*windows.facts(root.windows.pythons, self._workspace), *wine.facts(root.windows)]
+        return tree_key(root.tree, [*built, *own, ("pythons", " ".join(root.pythons))])
 
     def _build_key(self, build: Build) -> Key:
         return build_key(build, self._build_key(self._catalog.builds[build.needs]) if build.needs else None)
 
-    def _made(self, root: Root, handler: str) -> Entry:
+    def _made(self, root: Root, enter: Callable[[Path], Inside]) -> Entry:
         def build(node: Node, staged: Path) -> None:
             self._assemble(root.tree, node, staged)
             if root.build is not None:
                 shutil.copytree(self._built(root.build).path, staged, symlinks=True, dirs_exist_ok=True)
+            if root.windows:
+                self._furnish(root.windows, enter(staged), node)
             for done, python in enumerate(root.pythons, 1):
-                self._listener.moved(node, done, len(root.pythons), f"compiling the library of {Path(python).name}")
-                _compile(Inside(root.name, staged, handler=handler), Path(python), self._workspace.jobs)
+                self._listener.moved(node, done, len(root.pythons), f"compiling the library of {python}")
+                _compile(enter(staged), Path(python), self._workspace.jobs)
 
         return self._had(self._key(root), build)
+
+    def _furnish(self, wanted: Windows, place: Inside, node: Node) -> None:
+        """Put Pythons for Windows, and what Wine needs, into a tree."""
+        workspace = self._workspace
+        with scratch(workspace.build / "roots" / place.name) as folder:
+            bench = windows.Bench(workspace, folder)
+            for done, python in enumerate(wanted.pythons, 1):
+                self._listener.moved(node, done, len(wanted.pythons), f"putting Python {python.name} together")
+                wheel = obtain_archive(
+                    python.wheel, self._store, offline=workspace.offline, environment=workspace.environment
+                )
+                library = self._tree(python.library.tree).path / python.library.folder
+                windows.make(python, wheel, library, place.tree, bench)
+        self._listener.moved(node, 0, None, "making drive C")
+        wine.prepare(wanted, place)
 
     def _built(self, wanted: Build) -> Entry:
         workspace = self._workspace
@@ -143,6 +174,9 @@ class Provider:
         """The interpreter that runs during a build, in a copy: it writes bytecode beside its library."""
         shutil.copytree(self._built(self._catalog.builds[wanted.needs]).path, folder, symlinks=True)
         return folder / wanted.python.partition("/")[2]
+
+    def _tree(self, wanted: Tree) -> Entry:
+        return self._had(tree_key(wanted), lambda node, staged: self._assemble(wanted, node, staged))
 
     def _assemble(self, wanted: Tree, node: Node, staged: Path) -> None:
         environment = self._workspace.environment
@@ -179,7 +213,9 @@ def parts(roots: Sequence[Root]) -> int:
     """How many entries of the store roots are made of, emulators and builds among them."""
     foreign = {root.tree.arch for root in roots} - {_machine()}
     builds = [root.build for root in roots if root.build]
-    return len(roots) + len(foreign) + len({name for build in builds for name in (build.name, build.needs) if name})
+    pythons = [each for root in roots if root.windows for each in root.windows.pythons]
+    built = {name for build in builds for name in (build.name, build.needs) if name}
+    return len(roots) + len(foreign) + len(built) + len({python.library.tree for python in pythons})
 
 
 def _machine() -> str:
@@ -196,10 +232,12 @@ def tree_key(wanted: Tree, more: Sequence[tuple[str, str]] = ()) -> Key:
 
 def _compile(place: Inside, python: Path, jobs: int) -> None:
     """Compile the standard library where it lies: nothing could keep it later, and an emulated compiler is slow."""
-    library = place.tree / python.parents[1].relative_to("/") / "lib" / python.name
-    options = ("-q", "-j", str(jobs), "--invalidation-mode", "unchecked-hash", "-s", place.tree, "-p", "/")
+    installed = place.tree / python.parent.relative_to("/")
+    library = installed / "Lib" if python.suffix == ".exe" else installed.parent / "lib" / python.name
+    names: Callable[[Path], str] = wine.named if python.suffix == ".exe" else str
+    lasting = ("--invalidation-mode", "unchecked-hash", "-s", names(place.tree), "-p", names(Path("/")))
     place.run(
-        [python, "-I", "-m", "compileall", *options, library],
+        [python, "-I", "-m", "compileall", "-q", "-j", str(jobs), *lasting, names(library)],
         cwd=Path("/"),
         env=place.environment({}),
         work=place.tree,

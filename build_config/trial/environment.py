@@ -32,9 +32,9 @@ print(json.dumps(list(dict.fromkeys(tag.platform for tag in sys_tags()))))
 """Prints the platforms whose wheels an interpreter takes, as the pip that is given sees them."""
 
 
-def python_of(folder: Path) -> Path:
-    """The interpreter of a virtual environment."""
-    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+def python_of(interpreter: Interpreter, folder: Path) -> Path:
+    """The interpreter of a virtual environment that another one has made."""
+    return folder / ("Scripts/python.exe" if interpreter.platform.startswith("win") else "bin/python")
 
 
 def template(interpreter: Interpreter, requirements: Path, *, environment: Mapping[str, str], work: Path) -> Path:
@@ -72,7 +72,7 @@ def fresh(interpreter: Interpreter, packages: Path, folder: Path, *, environment
     _venv(interpreter, folder, environment=environment, log=None)
     # A path file (see the stdlib's `site`): copying the template's few thousand files takes longer than the tests.
     (_site_packages(folder) / "trial.pth").write_text(f"{_site_packages(packages)}\n", encoding="utf-8")
-    return python_of(folder)
+    return python_of(interpreter, folder)
 
 
 def _site_packages(folder: Path) -> Path:
@@ -110,12 +110,15 @@ def _make(
     _download(interpreter, [pins["pip"]], (), wheels, pip=("-m", "pip"), environment=outside, log=log)
     pip = f"{next(iter(sorted(wheels.glob('pip-*.whl'))))}{os.sep}pip"
     run = _Runner(interpreter, environment, folder.parent, log)
-    platforms = json.loads(run([python_of(folder), "-I", "-c", _PLATFORMS, Path(pip).parent]).splitlines()[-1])
+    python = python_of(interpreter, folder)
+    platforms = json.loads(run([python, "-I", "-c", _PLATFORMS, Path(pip).parent]).splitlines()[-1])
     chosen = [word for name in platforms for word in ("--platform", name)]
     # The pinned pip here too: an older one does not know every interpreter's tags.
     _download(interpreter, [*pins.values()], chosen, wheels, pip=(pip,), environment=outside, log=log)
     options = ("--disable-pip-version-check", "--no-input", "--isolated", "--no-index", "--no-deps")
-    run([python_of(folder), pip, "install", *options, *sorted(wheels.glob("*.whl"))])
+    # As a module: on Windows, what is called pip does not put another pip in place of itself.
+    command: list[str | Path] = [python, "-m", "pip", "install", *options, *sorted(wheels.glob("*.whl"))]
+    run(command, PYTHONPATH=str(Path(pip).parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,12 @@ class _Runner:
     scratch: Path
     log: Path
 
-    def __call__(self, argv: Sequence[str | Path]) -> str:
+    def __call__(self, argv: Sequence[str | Path], **variables: str) -> str:
         place = self.interpreter.place
         return place.run(
             argv,
             cwd=self.scratch,
-            env=place.environment(self.environment),
+            env={**place.environment(self.environment), **variables},
             work=self.scratch,
             timeout=_TIMEOUT,
             log=self.log,

@@ -28,16 +28,19 @@ _ALIASES = {"1": (2, 5), "2010": (2, 12), "2014": (2, 17)}
 
 _PROBE = """\
 import json, platform, sys, sysconfig
+threads = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
 print(json.dumps({
     "implementation": sys.implementation.name,
     "version": platform.python_version(),
-    "abi": "cp%d%d%s" % (sys.version_info[0], sys.version_info[1], getattr(sys, "abiflags", "").replace("m", "")),
+    "abi": "cp%d%d%s" % (sys.version_info[0], sys.version_info[1], getattr(sys, "abiflags", threads).replace("m", "")),
     "platform": sysconfig.get_platform(),
     "prefix": sys.base_prefix,
     "virtual": sys.prefix != sys.base_prefix,
     "libc": " ".join(platform.libc_ver()).strip(),
 }))
 """
+"""Windows' Python has no sys.abiflags."""
+
 _PROBE_SECONDS = 60.0
 _PROBES_AT_ONCE = 4
 

@@ -30,9 +30,13 @@ _STORY_LINES = 15
 _FATAL = "Fatal Python error"
 _PASSED, _TESTS_FAILED, _NO_TESTS = 0, 1, 5
 _LOCATE = """\
-import importlib, json, sys
-print(json.dumps({name: importlib.import_module(name).__file__ for name in sys.argv[1:]}))
+import importlib, json, pathlib, sys
+folder = pathlib.Path(sys.argv[1]).resolve()
+files = {name: importlib.import_module(name).__file__ for name in sys.argv[2:]}
+astray = {name: file for name, file in files.items() if not file or folder not in pathlib.Path(file).resolve().parents}
+print(json.dumps(astray))
 """
+"""Asked inside, where a path means what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,10 @@ class _Trial:
         return self.scratch / "environment"
 
     @property
+    def python(self) -> Path:
+        return python_of(self.interpreter, self.folder)
+
+    @property
     def nowhere(self) -> Path:
         """The current folder of what runs."""
         return self.scratch / "nowhere"
@@ -137,18 +145,16 @@ class _Trial:
     def locate(self, packages: Sequence[str]) -> tuple[Finding, ...]:
         """The packages must come from the environment and from nowhere else."""
         done = self._run(
-            [python_of(self.folder), "-X", "faulthandler", "-I", "-c", _LOCATE, *packages],
+            [self.python, "-X", "faulthandler", "-I", "-c", _LOCATE, self.folder, *packages],
             _STEP_SECONDS,
             **self.variables,
         )
         if done.returncode != _PASSED:
             why = f"{', '.join(packages)} cannot be imported ({_how(done)}): {done.tail(3)}"
             return (finding("trial-import", self.subject, why),)
-        files: dict[str, str | None] = json.loads(done.output.splitlines()[-1])
+        astray: dict[str, str | None] = json.loads(done.output.splitlines()[-1])
         return tuple(
-            finding("trial-location", self.subject, f"{name} comes from {file}")
-            for name, file in files.items()
-            if file is None or not Path(file).resolve().is_relative_to(self.folder)
+            finding("trial-location", self.subject, f"{name} comes from {file}") for name, file in astray.items()
         )
 
     def test(self, tests: Sequence[Path], junit: Path, timeout: float, arguments: Sequence[str]) -> tuple[Finding, ...]:
@@ -159,7 +165,7 @@ class _Trial:
         settings = copied.parent / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")
         command: list[str | Path] = [
-            *(python_of(self.folder), "-X", "faulthandler", "-m", "pytest", copied, "--import-mode=importlib"),
+            *(self.python, "-X", "faulthandler", "-m", "pytest", copied, "--import-mode=importlib"),
             *("-c", settings),
             *(f"--rootdir={copied}", f"--confcutdir={copied}", "-p", "no:cacheprovider", f"--junitxml={junit}"),
             *arguments,

@@ -51,7 +51,7 @@ def _lock(context: Context, catalog: Catalog, names: tuple[str, ...]) -> int:
 
 def _row(state: State, found: list[str] | None) -> tuple[str, ...]:
     """`found` are the versions that answered, or nothing where none was asked."""
-    pythons = ", ".join(found or [path.rpartition("/")[2] for path in state.root.pythons])
+    pythons = ", ".join(found or state.root.python_names)
     size = "" if state.size is None else human_size(state.size)
     return state.root.name, state.root.target, pythons, _said(state), size
 

@@ -39,12 +39,27 @@ def test_every_python_of_a_tree_comes_from_a_package_of_it_or_is_built() -> None
     for root in load(ROOT).roots.values():
         names = {package.filename.partition("_")[0] for package in root.tree.packages}
         for python in root.pythons:
-            assert root.build or python.rpartition("/")[2] in names, f"{root.name}: {python}"
+            assert root.build or root.windows or python.rpartition("/")[2] in names, f"{root.name}: {python}"
 
 
 def test_every_linux_target_of_the_project_has_a_root() -> None:
     targets = {name for name in project.catalog(ROOT).targets if name.startswith("linux-")}
     assert targets <= {root.target for root in load(ROOT).roots.values()}
+
+
+def test_a_windows_python_has_a_library_of_its_minor_version_and_a_wheel_of_its_abi() -> None:
+    (root,) = (root for root in load(ROOT).roots.values() if root.windows)
+    assert root.windows is not None
+    for python in root.windows.pythons:
+        minor = python.name.removesuffix("t")
+        assert python.library.folder == f"usr/lib/python{minor}"
+        assert f"-cp{python.name.replace('.', '')}-win_amd64" in python.wheel.filename
+    assert root.python_names[0] == f"python{root.windows.pythons[0].name}"
+
+
+def test_of_a_closed_tree_nothing_is_pinned_but_what_is_named() -> None:
+    for tree in (each for each in load(ROOT).trees if each.closed):
+        assert sorted(package.filename.partition("_")[0] for package in tree.packages) == sorted(tree.wanted)
 
 
 def test_without_a_lock_file_nothing_is_pinned(copy: Path) -> None:
@@ -61,6 +76,8 @@ def test_without_a_lock_file_nothing_is_pinned(copy: Path) -> None:
         (WANTED, 'build = "cpython-musl-x86_64"', 'build = "cpython-musl-x86"', "did you mean 'cpython-musl-x86_64'?"),
         (WANTED, 'python = "cpython-t-gnu-x86_64/', 'python = "none/', "there is no build 'none'"),
         (WANTED, 'sources = ["zlib",', 'sources = ["zlob",', "did you mean 'zlib'?"),
+        (WANTED, 'library = "39"', 'library = "38"', "there is no library '38'"),
+        (WANTED, 'pythons = ["3.9",', 'pythons = ["3.8",', "pythons has '3.8', not one of"),
         (WANTED, '  ["make", "install"],', '  "make",', "a list of lists of strings"),
         (WANTED, 'suite = "sid"', 'suit = "sid"', "unknown field 'suit'; did you mean 'suite'?"),
         (LOCKED, 'path = "pool/', 'path = "../pool/', "does not match"),

@@ -15,6 +15,7 @@ from build_config.key import Key
 from build_config.model import Node
 from build_config.roots import Catalog, Provider, Root, load, parts
 from build_config.roots.catalog import Build, Emulator, Package, Tree
+from build_config.roots.namespace import Inside
 from build_config.roots.provision import tree_key
 from build_config.store import Entry, Store
 from build_config.workspace import Listener, Workspace, open_workspace
@@ -111,7 +112,7 @@ def test_a_root_that_is_there_needs_none_of_its_parts(tmp_path: Path) -> None:
     with Store(tmp_path / "store") as store:
         made = Alone(Catalog({}, {}, {}, {}), workspace(tmp_path), store, Listener())
         store.get_or_build(made._key(root), lambda staged: None)
-        assert made._made(root, "").path.is_dir()
+        assert made._made(root, lambda tree: Inside(root.name, tree)).path.is_dir()
 
 
 def test_what_a_python_writes_during_a_build_is_not_in_the_store(tmp_path: Path) -> None:

@@ -116,4 +116,4 @@ def test_an_interpreter_that_makes_no_environment_is_told(tmp_path: Path) -> Non
     odd = Interpreter(broken, "3.12.0", "cp312", "linux-x86_64", "cpython", tmp_path, virtual=False)
     with pytest.raises(MachineError, match="no module named venv"):
         fresh(odd, Path(sys.prefix), tmp_path / "env", environment={})
-    assert not python_of(tmp_path / "env").exists()
+    assert not python_of(odd, tmp_path / "env").exists()
