@@ -161,8 +161,11 @@ def log(level: int, subject: LogSubject, message: str) -> None:
     if not isinstance(message, str):
         raise TypeError(f"the message must be a str, not {type(message).__name__}")
     if not _awscrt.log_message(native_level, subject, message):
-        _reader.deliver(wait=False)
-        _get_logger(int(subject)).log(level, "%s", message)
+        logger = _get_logger(int(subject))
+        # Not so within a handler, from 3.13.4 on: a queued line that is brought to its logger there is lost.
+        if logger.isEnabledFor(level):
+            _reader.deliver(wait=False)
+            logger.log(level, "%s", message)
 
 
 def _native_level(level: int) -> int:

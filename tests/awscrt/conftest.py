@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 # Read when the extension is loaded.
@@ -116,6 +117,23 @@ def _catch_unraisable():
 def unraisable():
     """Catches what goes to sys.unraisablehook inside a `with`; pytest puts its own hook there around each test."""
     return _catch_unraisable
+
+
+def _make_elsewhere(make):
+    made = []
+    thread = threading.Thread(target=lambda: made.append(make()))
+    thread.start()
+    thread.join()
+    return made.pop()
+
+
+@pytest.fixture
+def make_elsewhere():
+    """Calls a function on a thread that has ended afterwards.
+
+    What is made there is freed by whoever drops it last; without a GIL, a thread that lives frees itself what it has made.
+    """
+    return _make_elsewhere
 
 
 def _zeros_in_no_memory(size):

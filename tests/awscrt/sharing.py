@@ -203,7 +203,7 @@ def encoders():
             assert decoder.get_remaining_bytes_len() == 0
         len(shared.get_encoded_data())
 
-    together(write, change, write_what_changes, rounds=2000)
+    together(write, change, write_what_changes, rounds=500)
     decoder = cbor.AwsCborDecoder(shared.get_encoded_data())
     for _ in range(written):
         item = decoder.pop_next_data_item()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import functools
 import gc
 import mmap
 import re
@@ -162,17 +163,19 @@ def test_cycle_is_collected():
 
 
 @pytest.mark.fault("R13")
-def test_last_reference_dropped_on_a_native_thread():
+def test_last_reference_dropped_on_a_native_thread(make_elsewhere):
     """The callback that a native thread drops after its last call owns the last reference of another native object."""
     freed_on = []
 
     def on_shutdown(held):
         del held
 
-    other = EventLoopGroup(1)
-    weakref.finalize(other, lambda: freed_on.append(threading.get_ident()))
-    handle = _awscrt.event_loop_group_new(1, None, lambda held=other: on_shutdown(held))
-    del other
+    def make():
+        other = EventLoopGroup(1)
+        weakref.finalize(other, lambda: freed_on.append(threading.get_ident()))
+        return _awscrt.event_loop_group_new(1, None, functools.partial(on_shutdown, other))
+
+    handle = make_elsewhere(make)
     gc.collect()
     assert not freed_on
     del handle
@@ -370,11 +373,17 @@ def test_failing_allocation_is_a_memory_error(run_python):
         with open("/proc/self/statm") as numbers:
             size = int(numbers.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + (100 << 20), -1))
+        hoard = []  # without a GIL, Python's allocator has set far more addresses aside than it uses
+        try:
+            while True:
+                hoard.append(bytes(64 << 20))
+        except MemoryError:
+            pass
         try:
             awscrt.logging.log(10, LogSubject.IO_GENERAL, big)
         except MemoryError:
             print("MemoryError")
-        del big
+        del big, hoard
         awscrt.logging.log(10, LogSubject.IO_GENERAL, "and goes on")
         print(checksums.crc32(b"123456789") == 0xCBF43926)
         """,
@@ -387,7 +396,7 @@ def test_failing_allocation_is_a_memory_error(run_python):
 def test_libraries_that_would_not_fit_are_not_started(run_python):
     done = run_python(
         """
-        import resource
+        import mmap, resource
         from awscrt import io
         with open("/proc/self/statm") as numbers:
             size = int(numbers.read().split()[0]) * resource.getpagesize()
@@ -395,8 +404,8 @@ def test_libraries_that_would_not_fit_are_not_started(run_python):
         resource.setrlimit(resource.RLIMIT_AS, (size + (8 << 20), -1))
         try:
             while True:
-                hoard.append(bytearray(1 << 20))
-        except MemoryError:
+                hoard.append(mmap.mmap(-1, 1 << 20))  # native code has nothing of what Python's allocator set aside
+        except OSError:
             pass
         try:
             io.EventLoopGroup(1)

@@ -52,12 +52,8 @@ STAGES = {
         keep.cycle = keep
         """,
     "daemon threads at work": """
-        def work():
-            while True:
-                group = io.EventLoopGroup(1)
-                io.DefaultHostResolver(group)
         for _ in range(4):
-            threading.Thread(target=work, daemon=True).start()
+            threading.Thread(target=make_and_drop, args=[io.DefaultHostResolver], daemon=True).start()
         time.sleep(0.1)
         """,
     "lines being logged": """
@@ -65,12 +61,10 @@ STAGES = {
         logging.getLogger("awscrt").addHandler(logging.NullHandler())
         logging.getLogger("awscrt").setLevel(1)
         awscrt.logging.init_logging()
-        def work():
-            while True:
-                awscrt.logging.log(10, awscrt.logging.LogSubject.IO_GENERAL, "line")
-                io.EventLoopGroup(1)
+        def log(group):
+            awscrt.logging.log(10, awscrt.logging.LogSubject.IO_GENERAL, "line")
         for _ in range(4):
-            threading.Thread(target=work, daemon=True).start()
+            threading.Thread(target=make_and_drop, args=[log], daemon=True).start()
         time.sleep(0.1)
         """,
     "log file open": """
@@ -106,6 +100,16 @@ STAGES = {
 PRELUDE = """
 import sys, threading, time
 from awscrt import _awscrt, io
+
+def make_and_drop(use):
+    ended = []
+    while True:
+        group = io.EventLoopGroup(1)
+        use(group)
+        ended.append(group.shutdown_event)
+        del group
+        if len(ended) > 20:
+            ended.pop(0).wait()  # each has open files, of which there is an end
 """
 
 

@@ -11,8 +11,8 @@ import pytest
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
-# Freed memory is filled, where the C library does that, so that whoever reads it has something else.
-VARIABLES = {"AWS_CRT_MEMORY_TRACING": "1", "MALLOC_PERTURB_": "165"}
+# Freed memory is filled, or given back if it is large, where the C library does that: whoever reads it is found out.
+VARIABLES = {"AWS_CRT_MEMORY_TRACING": "1", "MALLOC_PERTURB_": "165", "MALLOC_MMAP_THRESHOLD_": "100000"}
 if FREE_THREADED:
     # Packages that the servers of a scenario are made of may turn it on. Other builds refuse the variable.
     VARIABLES["PYTHON_GIL"] = "0"
@@ -49,6 +49,27 @@ def test_import_leaves_the_gil_off(run_python):
 )
 def test_objects(share, scenario):
     share("sharing", scenario)
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="with a GIL there are no guards")
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        "headers",
+        "requests",
+        "bodies",
+        "signing",
+        "new_streams",
+        "cancelled_streams",
+        "releases",
+        "tls_options",
+        "encoders",
+        "encoders_read",
+        "decoders",
+    ],
+)
+def test_guards(share, scenario):
+    share("sharing_guards", scenario)
 
 
 @pytest.mark.skipif(

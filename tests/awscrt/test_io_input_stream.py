@@ -346,12 +346,15 @@ def test_cycle_through_a_stream_is_freed() -> None:
 
 @pytest.mark.fault("R13")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="starts a thread through libc")
-def test_last_reference_dropped_on_a_native_thread() -> None:
+def test_last_reference_dropped_on_a_native_thread(make_elsewhere: Callable[[Callable[[], Reader]], Reader]) -> None:
     freed_on: list[int] = []
-    source = io.BufferedReader(io.BytesIO(DATA))
-    weakref.finalize(source, lambda: freed_on.append(threading.get_native_id()))
-    reader = Reader(InputStream(source))
-    del source
+
+    def make() -> Reader:
+        source = io.BufferedReader(io.BytesIO(DATA))
+        weakref.finalize(source, lambda: freed_on.append(threading.get_native_id()))
+        return Reader(InputStream(source))
+
+    reader = make_elsewhere(make)
     gc.collect()
     assert not freed_on
     libc = ctypes.CDLL(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import time
 
 import pytest
 
+import awscrt.logging
 from awscrt import io
 from awscrt.common import join_all_native_threads
 from awscrt.io import EventLoopGroup, LogLevel
@@ -50,7 +52,9 @@ def records():
     logger.setLevel(logging.DEBUG)
     init_logging(logging.DEBUG)
     yield handler
+    join_all_native_threads(timeout_sec=10)
     set_log_level(logging.NOTSET)
+    awscrt.logging._reader.deliver(wait=True)  # or the next test gets what is still queued
     logger.setLevel(level)
     logger.removeHandler(handler)
 
@@ -136,6 +140,31 @@ def test_order_is_kept(records):
     assert [r.getMessage() for r in records.records] == [str(n) for n in range(2000)]
 
 
+@contextlib.contextmanager
+def logger_with(handler):
+    logger = logging.getLogger("not awscrt")
+    logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        logger.removeHandler(handler)
+
+
+def hands_on_what_a_handler_logs():
+    """Whether logging does: since 3.13.4 it takes no notice of it."""
+
+    class Again(Records):
+        def emit(self, record):
+            super().emit(record)
+            if len(self.records) == 1:
+                logger.error("again")
+
+    handler = Again()
+    with logger_with(handler) as logger:
+        logger.error("first")
+    return len(handler.records) == 2
+
+
 def test_handler_that_logs(records):
     class Again(logging.Handler):
         depth = 0
@@ -149,10 +178,32 @@ def test_handler_that_logs(records):
     logging.getLogger("awscrt").addHandler(handler)
     try:
         group = EventLoopGroup(1)
-        records.wait_for("depth 3")
         del group
+        records.wait_for("exiting main loop")
     finally:
         logging.getLogger("awscrt").removeHandler(handler)
+    assert handler.depth == 3
+    depths = [r.getMessage() for r in records.records if r.name == "awscrt.io.aws-c-io"]
+    assert depths == (["depth 1", "depth 2", "depth 3"] if hands_on_what_a_handler_logs() else [])
+
+
+def test_line_that_is_waiting_while_a_handler_logs(records):
+    """What logging would take no notice of, on the handler's thread, is left to the reader."""
+    times = 50
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            group = EventLoopGroup(1)
+            log(logging.INFO, LogSubject.IO_GENERAL, "mine")
+            del group
+
+    with logger_with(Handler()) as logger:
+        for _ in range(times):
+            logger.error("theirs")
+    end = time.monotonic() + 20
+    while (seen := ["Starting event-loop thread" in r.getMessage() for r in records.records].count(True)) < times:
+        assert time.monotonic() < end, seen
+        time.sleep(0.01)
 
 
 def test_handler_that_waits_for_native_threads(records):

@@ -73,8 +73,8 @@ def test_cycle_through_the_callbacks_ends_with_the_connection():
 
     class User(Client):
         def on_setup(self, data):
-            super().on_setup(data)
             self.socket = data.websocket
+            super().on_setup(data)
 
     gc.collect()
     gc.disable()
