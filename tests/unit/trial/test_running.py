@@ -137,6 +137,13 @@ def test_a_crash_is_a_finding_with_its_signal(tmp_path: Path, interpreter: Inter
     assert counts(report) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("code", [0, 1, 5])
+def test_an_end_without_a_report_is_a_crash_whatever_its_code(tmp_path: Path, interpreter: Interpreter, code: int) -> None:
+    (found,) = tried(tmp_path, interpreter, f"import os\ndef test_end(): os._exit({code})\n").findings
+    assert found.rule == "trial-crash"
+    assert f"exit {code}" in found.message
+
+
 def test_a_hang_is_a_finding(tmp_path: Path, interpreter: Interpreter) -> None:
     report = tried(tmp_path, interpreter, "import time\ndef test_a(): time.sleep(600)\n", timeout=3)
     (found,) = report.findings
