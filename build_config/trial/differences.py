@@ -15,9 +15,10 @@ FILE = "differences.toml"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Tests by their pytest names, the traits that an interpreter must have all of to be meant, and why they differ there.
+    """Tests by their pytest names, which interpreters are meant, and why they differ there.
 
-    A name without parameters stands for all of them, a file's for all of its tests.
+    A name without parameters stands for all of them, a file's for all of its tests. An interpreter is meant that has all
+    traits of one member of `where`, which holds words.
     """
 
     tests: tuple[str, ...]
@@ -49,5 +50,6 @@ def load(path: Path) -> tuple[Difference, ...]:
 
 def reasons(interpreter: Interpreter, suite: Path) -> Mapping[str, str]:
     """Why tests of a suite's folder are not run on an interpreter, by the test's name."""
-    meant = (each for each in load(suite / FILE) if interpreter.traits.issuperset(each.where))
+    has = interpreter.traits.issuperset
+    meant = (each for each in load(suite / FILE) if any(has(words.split()) for words in each.where))
     return {test: each.reason for each in meant for test in each.tests}

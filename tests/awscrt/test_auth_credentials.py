@@ -162,7 +162,6 @@ def test_what_is_no_utf8_is_not_shown_either(tmp_path):
     assert caught.value.__context__ is None
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.fault("R08")
 def test_credentials_go_on_in_a_forked_child_and_providers_do_not(run_python):
     done = run_python(

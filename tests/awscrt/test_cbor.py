@@ -6,8 +6,6 @@ import array
 import enum
 import gc
 import math
-import os
-import sys
 import weakref
 
 import pytest
@@ -657,7 +655,6 @@ def test_a_decoder_in_a_cycle_with_its_callback_is_freed():
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_forked_child_goes_on_where_the_parent_was(run_python):
     run_python(
         """
@@ -677,7 +674,6 @@ def test_a_forked_child_goes_on_where_the_parent_was(run_python):
 
 
 @pytest.mark.fault("R17")
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_failed_allocation_is_a_memory_error_and_nothing_is_lost(run_python):
     run_python(
         """

@@ -359,7 +359,6 @@ def test_memory_is_traced(run_python, level):
 
 
 @pytest.mark.fault("R17")
-@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space")
 def test_failing_allocation_is_a_memory_error(run_python):
     done = run_python(
         """
@@ -392,7 +391,6 @@ def test_failing_allocation_is_a_memory_error(run_python):
 
 
 @pytest.mark.fault("R17")
-@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space")
 def test_libraries_that_would_not_fit_are_not_started(run_python):
     done = run_python(
         """

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 
 import pytest
 
 from awscrt import _awscrt
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 WANTED = {"AWS_CRT_CRASH_HANDLER": "1"}
 GNU = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names

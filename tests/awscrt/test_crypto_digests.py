@@ -5,8 +5,6 @@ from __future__ import annotations
 import array
 import hashlib
 import hmac
-import os
-import sys
 import threading
 import time
 
@@ -173,7 +171,6 @@ def test_many_threads_with_digests_of_their_own():
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_forked_child_goes_on_where_the_parent_was(run_python):
     run_python(
         """
@@ -198,7 +195,6 @@ def test_a_forked_child_goes_on_where_the_parent_was(run_python):
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_child_forked_in_the_middle_of_an_update_gets_an_error_and_no_hang(run_python):
     run_python(
         """
@@ -232,7 +228,6 @@ def test_a_child_forked_in_the_middle_of_an_update_gets_an_error_and_no_hang(run
 
 
 @pytest.mark.fault("R17")
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_failed_allocation_is_a_memory_error(run_python):
     run_python(
         """

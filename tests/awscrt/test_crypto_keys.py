@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import threading
 
 import pytest
@@ -577,7 +576,6 @@ def test_keys_on_many_threads(rsa_bytes):
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_keys_work_in_a_forked_child(run_python, rsa_bytes):
     run_python(
         f"""

@@ -340,7 +340,6 @@ def test_the_end_of_the_interpreter(run, stage):
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_child_is_refused_the_connections_of_its_parent(run):
     run(
         """

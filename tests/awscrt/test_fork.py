@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import sys
 
 import pytest
 
-pytestmark = [
-    pytest.mark.fault("R08"),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform"),
-]
+pytestmark = pytest.mark.fault("R08")
 
 # `child(function)` forks, runs the function in the child, ends it as a Python program ends, and checks that it did.
 PRELUDE = """
@@ -368,7 +363,6 @@ def test_subprocesses_go_on_as_ever(run):
     )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_log_is_not_inherited_by_programs(run, tmp_path):
     names = """
 def names():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import socket
 import threading
 import weakref
@@ -463,7 +462,6 @@ def test_end_of_the_interpreter(run_python, stage):
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_after_a_fork(run_python):
     run_python(
         PRELUDE

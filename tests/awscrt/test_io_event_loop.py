@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 WAIT_SEC = 30.0
 
-posix_only = pytest.mark.skipif(os.name == "nt", reason="no fork and no rlimit on Windows")
-
-
 needs_processor_groups = pytest.mark.skipif(
     get_cpu_count_for_group(60000) != 0, reason="the system has no libnuma, so every processor group seems to exist"
 )
@@ -67,7 +64,6 @@ def native_threads() -> int:
     return sum(name.startswith("AwsEventLoop") for name in names)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 @pytest.mark.parametrize(("asked", "wanted"), [(1, range(1, 2)), (3, range(3, 4)), (None, None), (0, None)])
 def test_number_of_threads(asked: int | None, wanted: range | None) -> None:
     if wanted is None:
@@ -216,7 +212,6 @@ def test_storm_of_groups() -> None:
     assert all(event.wait(WAIT_SEC) for event in events)
 
 
-@posix_only
 @pytest.mark.fault("R12")
 def test_out_of_descriptors(run_python: RunPython) -> None:
     """Creation fails with an error, what runs goes on, and after a release there is room again."""
@@ -245,7 +240,6 @@ print("done")
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
 
 
-@posix_only
 @pytest.mark.fault("R12", "R17")
 def test_out_of_address_space_for_threads(run_python: RunPython) -> None:
     result = run_python(
@@ -409,7 +403,6 @@ def forked(run_python: RunPython, before: str, inside: str) -> CompletedProcess[
     )
 
 
-@posix_only
 @pytest.mark.fault("R08")
 def test_group_of_the_parent_is_refused_in_a_child(run_python: RunPython) -> None:
     result = forked(
@@ -429,7 +422,6 @@ del group""",
     assert result.stdout == "status 0\n", result.stdout + result.stderr
 
 
-@posix_only
 @pytest.mark.fault("R08")
 def test_static_defaults_are_made_anew_in_a_child(run_python: RunPython) -> None:
     result = forked(
@@ -448,7 +440,6 @@ assert event.wait(20)""",
     assert result.stdout == "status 0\n", result.stdout + result.stderr
 
 
-@posix_only
 @pytest.mark.fault("R08")
 def test_fork_while_another_thread_makes_the_static_default(run_python: RunPython) -> None:
     """The lock of the default may be held by a thread that is not in the child."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import io
-import sys
 import tempfile
 import threading
 import weakref
@@ -345,7 +344,6 @@ def test_cycle_through_a_stream_is_freed() -> None:
 
 
 @pytest.mark.fault("R13")
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="starts a thread through libc")
 def test_last_reference_dropped_on_a_native_thread(make_elsewhere: Callable[[Callable[[], Reader]], Reader]) -> None:
     freed_on: list[int] = []
 

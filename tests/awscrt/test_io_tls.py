@@ -354,7 +354,6 @@ def test_creators_want_bytes(value: Any) -> None:
         TlsContextOptions().override_default_trust_store(value)
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="PKCS#12 works on Apple's platforms")
 def test_pkcs12_elsewhere() -> None:
     for create in (TlsContextOptions.create_client_with_mtls_pkcs12, TlsContextOptions.create_server_pkcs12):
         options = create("file.p12", "1234")
@@ -363,7 +362,6 @@ def test_pkcs12_elsewhere() -> None:
             ClientTlsContext(options)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has certificate stores")
 def test_windows_certificate_store_elsewhere() -> None:
     options = TlsContextOptions.create_client_with_mtls_windows_cert_store_path("CurrentUser\\MY\\00")
     with pytest.raises(RuntimeError, match="AWS_ERROR_PLATFORM_NOT_SUPPORTED"):

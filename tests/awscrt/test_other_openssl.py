@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 
 import pytest
 from peers import tls
@@ -53,7 +52,6 @@ for use in ({uses}):
 
 
 @pytest.mark.fault("R15")
-@pytest.mark.skipif(sys.platform == "win32", reason="its loader has no global symbols")
 @pytest.mark.parametrize(
     ("parts", "uses"),
     [

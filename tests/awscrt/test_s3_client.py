@@ -348,7 +348,6 @@ def test_exit_with_a_live_transfer(run_python, stage):
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork")
 def test_use_after_fork(run_python):
     with S3Server() as server:
         server.put(KEY, bytes(MB))
@@ -379,7 +378,6 @@ def test_use_after_fork(run_python):
 
 
 @pytest.mark.fault("R12")
-@pytest.mark.skipif(sys.platform == "win32", reason="no limit of descriptors")
 def test_out_of_descriptors(run_python):
     run_python(
         """

@@ -90,7 +90,6 @@ def test_among_processes(name, run_python):
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_forked_child_takes_nothing_from_its_parent(name, run_python):
     with CrossProcessLock(name):
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import queue
 import threading
 import time
@@ -228,7 +227,6 @@ def test_a_handle_of_another_kind_is_refused():
 
 
 @pytest.mark.fault("R08")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_use_after_fork(run_python):
     with WebSocketServer() as server:
         done = run_python(

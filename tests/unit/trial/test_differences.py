@@ -26,10 +26,10 @@ def test_traits_are_what_tells_interpreters_apart() -> None:
     assert replace(NATIVE, platform="win-amd64", libc="").traits == {"cp313", "win", "amd64"}
 
 
-def test_an_interpreter_is_meant_that_has_all_traits(tmp_path: Path) -> None:
+def test_an_interpreter_is_meant_that_has_all_traits_of_a_member(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(
-        '[[difference]]\ntests = ["test_a.py::test_b"]\nwhere = ["linux", "emulated"]\nreason = "slow"\n'
-        '[[difference]]\ntests = ["test_a.py::test_c"]\nwhere = ["linux"]\nreason = "odd"\n',
+        '[[difference]]\ntests = ["test_a.py::test_b"]\nwhere = ["linux emulated"]\nreason = "slow"\n'
+        '[[difference]]\ntests = ["test_a.py::test_c"]\nwhere = ["win", "linux"]\nreason = "odd"\n',
         encoding="utf-8",
     )
     emulated = replace(NATIVE, place=Here(slowness=8))
