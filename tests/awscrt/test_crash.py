@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 
@@ -13,7 +14,7 @@ from awscrt import _awscrt
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 WANTED = {"AWS_CRT_CRASH_HANDLER": "1"}
-GNU = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names
+GNU = platform.libc_ver()[0] == "glibc"
 
 
 def crash(run_python, code, *, env=WANTED):
