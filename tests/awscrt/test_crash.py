@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from awscrt import _awscrt
 
 WANTED = {"AWS_CRT_CRASH_HANDLER": "1"}
-GNU = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names
+GNU = platform.libc_ver()[0] == "glibc"
 
 
 def crash(run_python, code, *, env=WANTED):
