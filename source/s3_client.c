@@ -166,7 +166,8 @@ static bool s_has_descriptors(const struct aws_client_bootstrap *bootstrap) {
     (void)bootstrap;
     return true;
 #else
-    enum { DESCRIPTORS_OF_A_LOOP = 3, LOOPS_FOR_EACH = 2 };
+    /* A queue of events, a timer, and to wake it a pipe, or an eventfd where the C library is glibc. */
+    enum { DESCRIPTORS_OF_A_LOOP = 4, LOOPS_FOR_EACH = 2 };
     size_t loops = LOOPS_FOR_EACH * aws_event_loop_group_get_loop_count(bootstrap->event_loop_group);
     size_t wanted = DESCRIPTORS_OF_A_LOOP * loops;
     int *descriptors = aws_mem_calloc(awscrt_allocator(), wanted + 1, sizeof(*descriptors));
