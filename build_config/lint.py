@@ -82,7 +82,7 @@ LINTERS: tuple[Linter, ...] = (
         "mypy",
         lambda _: ("--no-color-output", "--python-version", _OLDEST_CHECKED, "--package", "awscrt"),
     ),
-    Linter("clang-format", "clang-format", lambda _: ("--dry-run", "-Werror"), ("source/*.[ch]",)),
+    Linter("clang-format", "clang-format", lambda _: ("--dry-run", "-Werror"), ("source/*.[ch]", "windows/*.c")),
     Linter("clang-tidy", "clang-tidy", lambda _: ("--quiet",), ("source/*.c",), _compiler_flags),
     Linter(
         "workflow-schema",

@@ -138,7 +138,9 @@ def test_a_crash_is_a_finding_with_its_signal(tmp_path: Path, interpreter: Inter
 
 
 @pytest.mark.parametrize("code", [0, 1, 5])
-def test_an_end_without_a_report_is_a_crash_whatever_its_code(tmp_path: Path, interpreter: Interpreter, code: int) -> None:
+def test_an_end_without_a_report_is_a_crash_whatever_its_code(
+    tmp_path: Path, interpreter: Interpreter, code: int
+) -> None:
     (found,) = tried(tmp_path, interpreter, f"import os\ndef test_end(): os._exit({code})\n").findings
     assert found.rule == "trial-crash"
     assert f"exit {code}" in found.message
