@@ -371,7 +371,7 @@ def test_failing_allocation_is_a_memory_error(run_python):
         big = "\\u00e9" * (200 << 20)
         with open("/proc/self/statm") as numbers:
             size = int(numbers.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (size + (100 << 20), -1))
+        resource.setrlimit(resource.RLIMIT_AS, (size + (100 << 20), resource.RLIM_INFINITY))
         hoard = []  # without a GIL, Python's allocator has set far more addresses aside than it uses
         try:
             while True:
@@ -399,7 +399,7 @@ def test_libraries_that_would_not_fit_are_not_started(run_python):
         with open("/proc/self/statm") as numbers:
             size = int(numbers.read().split()[0]) * resource.getpagesize()
         hoard = []
-        resource.setrlimit(resource.RLIMIT_AS, (size + (8 << 20), -1))
+        resource.setrlimit(resource.RLIMIT_AS, (size + (8 << 20), resource.RLIM_INFINITY))
         try:
             while True:
                 hoard.append(mmap.mmap(-1, 1 << 20))  # native code has nothing of what Python's allocator set aside
@@ -410,7 +410,7 @@ def test_libraries_that_would_not_fit_are_not_started(run_python):
         except MemoryError:
             print("MemoryError")
         del hoard
-        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         io.EventLoopGroup(1)
         print("started")
         """,
