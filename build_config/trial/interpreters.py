@@ -82,9 +82,11 @@ class Interpreter:
 
     def _is_on(self, platform: str) -> bool:
         """Whether a wheel's platform is this one, judged as in PEP 600 and PEP 656; an unknown version is new enough."""
-        if not platform.endswith(self.platform.rpartition("-")[2]):
-            return False
         wanted = _LINUX.match(platform)
+        system = "linux" if wanted else platform.partition("_")[0]
+        own, _, rest = self.platform.partition("-")
+        if system != own or not platform.endswith(rest.rpartition("-")[2]):
+            return False
         if wanted is None:
             return True
         version = self.libc.partition(" ")[2]

@@ -171,6 +171,10 @@ ABI3 = "cp38-abi3-manylinux_2_17_x86_64"
         ("3.14.0", "cp314t", "linux-x86_64", "cp313-cp313t-manylinux_2_17_x86_64", False),
         ("3.12.1", "cp312", "linux-aarch64", ABI3, False),
         ("3.12.1", "cp312", "win-amd64", "cp38-abi3-win_amd64", True),
+        ("3.12.1", "cp312", "win-arm64", "cp38-abi3-win_arm64", True),
+        ("3.12.1", "cp312", "win-arm64", "cp38-abi3-macosx_11_0_arm64", False),
+        ("3.12.1", "cp312", "macosx-11.0-arm64", "cp38-abi3-macosx_11_0_arm64", True),
+        ("3.12.1", "cp312", "linux-x86_64", "cp38-abi3-linux_x86_64", True),
     ],
 )
 def test_a_wheel_is_tried_where_its_tag_says(
