@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import UsageError, suggestion
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_T = TypeVar("_T")
 
 
 class Table:
@@ -139,6 +141,26 @@ def read(path: Path) -> object:
         raise UsageError(f"cannot be read: {cause.strerror}", subject=path) from cause
     except ValueError as cause:
         raise UsageError(f"not valid TOML: {cause}", subject=path) from cause
+
+
+def rows(path: Path, field: str, make: Callable[[Table], _T]) -> tuple[_T, ...]:
+    """What `make` reads from each table of the one array that a file has; nothing where there is no file.
+
+    Raises:
+        UsageError: the file is wrong; every problem is told.
+    """
+    if not path.is_file():
+        return ()
+    problems: list[str] = []
+    table = Table(read(path), path.name, problems)
+    made = []
+    for row in table.tables(field):
+        made.append(make(row))
+        row.finish()
+    table.finish()
+    if problems:
+        raise UsageError.many(problems, hint="correct the file named above")
+    return tuple(made)
 
 
 def _kind(value: object) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
-from ..schema import Table, read
+from ..schema import rows
 from .interpreters import Interpreter
 
 FILE = "differences.toml"
@@ -32,20 +31,13 @@ def load(path: Path) -> tuple[Difference, ...]:
     Raises:
         UsageError: the file is wrong.
     """
-    if not path.is_file():
-        return ()
-    problems: list[str] = []
-    table = Table(read(path), path.name, problems)
-    found = []
-    for row in table.tables("difference"):
-        found.append(
-            Difference(row.texts("tests", required=True), row.texts("where", required=True), row.text("reason"))
-        )
-        row.finish()
-    table.finish()
-    if problems:
-        raise UsageError.many(problems, hint="correct the file named above")
-    return tuple(found)
+    return rows(
+        path,
+        "difference",
+        lambda row: Difference(
+            row.texts("tests", required=True), row.texts("where", required=True), row.text("reason")
+        ),
+    )
 
 
 def reasons(interpreter: Interpreter, suite: Path) -> Mapping[str, str]:

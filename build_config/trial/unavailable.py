@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
-from ..schema import Table, read
+from ..schema import rows
 from .interpreters import Interpreter
 
 
@@ -26,18 +25,11 @@ def load(path: Path) -> tuple[Unavailable, ...]:
     Raises:
         UsageError: the file is wrong.
     """
-    if not path.is_file():
-        return ()
-    problems: list[str] = []
-    table = Table(read(path), path.name, problems)
-    found = []
-    for row in table.tables("unavailable"):
-        found.append(Unavailable(row.text("package"), row.texts("abis", required=True), row.text("reason")))
-        row.finish()
-    table.finish()
-    if problems:
-        raise UsageError.many(problems, hint="correct the file named above")
-    return tuple(found)
+    return rows(
+        path,
+        "unavailable",
+        lambda row: Unavailable(row.text("package"), row.texts("abis", required=True), row.text("reason")),
+    )
 
 
 def reasons(interpreter: Interpreter, requirements: Path) -> Mapping[str, str]:
